@@ -1,0 +1,1 @@
+"""Midstream's engine: sessions, waves, policies, recovery and the outbox, on Trio."""

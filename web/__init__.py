@@ -1,0 +1,1 @@
+"""Midstream's web side: settings, the WhatsApp webhook and client, the server."""
