@@ -1,0 +1,334 @@
+"""The frozen values everything speaks in: users, messages, replies, outcomes, fates."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final, Self
+
+import attrs
+
+from engine.errors import CallDidNotSucceed
+
+_DIGITS_SHOWN: Final = 4
+
+
+def mask(user_id: str) -> str:
+    """A user id as logs may show it: its last four characters.
+
+    >>> mask("15551234567")
+    '…4567'
+    """
+    return f"…{user_id[-_DIGITS_SHOWN:]}" if len(user_id) > _DIGITS_SHOWN else "…"
+
+
+@attrs.frozen
+class User:
+    """A person on the other side.  `id` is a phone number in digits, or a WhatsApp user id without one."""
+
+    id: str = attrs.field(repr=mask)
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """What came in.
+
+    `id` is the provider's (wamid…) or our own.  `timestamp` is whole seconds since 1970 as the provider
+    gives it; None asks the store to set it at insertion, never before the user's newest.  `sequence` is
+    the place in the inbox, given by the store (0 before that).
+    """
+
+    id: str
+    user: User
+    text: str = attrs.field(repr=False)
+    timestamp: int | None = None
+    sequence: int = 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """P12: newer means a later second, or the same second and later arrival."""
+        return (self.timestamp or 0, self.sequence)
+
+
+@attrs.frozen
+class Reply:
+    """What goes out in answer to a message."""
+
+    text: str = attrs.field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """One entry of a conversation's history.  `role` is `"user"` or `"assistant"`."""
+
+    role: str
+    text: str = attrs.field(repr=False)
+    message_id: str
+    sequence: int
+
+
+# Outcomes -----------------------------------------------------------------------------------------
+
+
+class Status(enum.StrEnum):
+    """How a call ended (P6)."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # it raised, or could not be called
+    TIMED_OUT = "timed_out"  # its own timeout; the act may have been half done
+    CUT_OFF = "cut_off"  # the wave's bound or the grace of a shutdown ended it
+    UNKNOWN = "unknown"  # it was started and nobody knows how it ended
+    SKIPPED = "skipped"  # it never started
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """How one call ended, and its value when it has one.
+
+    `raw` is the value in its JSON form: what the store keeps and what a `Ref` walks.  `error` is one line.
+    `seconds` is how long the call took, `tool` the name of the tool.
+    """
+
+    call_id: str
+    tool: str
+    status: Status
+    raw: Any = attrs.field(default=None, repr=False)
+    error: str | None = None
+    # Succeeded, but the result could not be stored: there is no value, and `error` says why.
+    value_lost: bool = False
+    seconds: float = 0.0
+    _value: Any = attrs.field(default=None, repr=False, eq=False)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the call did what it was asked, its value stored or not."""
+        return self.status is Status.SUCCEEDED
+
+    @property
+    def value(self) -> Any:
+        """The result, in the type the tool's annotation names.
+
+        Raises `CallDidNotSucceed` with the reason when there is none.
+        """
+        if not self.succeeded or self.value_lost:
+            raise CallDidNotSucceed(f"call {self.call_id!r} has no value: {self.reason}")
+        return self._value
+
+    @property
+    def reason(self) -> str:
+        """One line for people: the status in words, and the error when there is one."""
+        words = "succeeded, its value lost" if self.value_lost else self.status.value.replace("_", " ")
+        return f"{words}: {self.error}" if self.error else words
+
+    def value_or(self, default: Any) -> Any:
+        """The result, or `default` when there is none."""
+        return self._value if self.succeeded and not self.value_lost else default
+
+    def with_value(self, value: Any) -> Self:
+        """The same outcome with its value in the type that the tool's annotation names."""
+        return attrs.evolve(self, value=value)
+
+
+class Results(Mapping[str, Outcome]):
+    """The outcomes of an operation's calls by call id, in the order they became known.
+
+    A call that is not there, or not yet settled, is a KeyError that names it and what there is.
+    """
+
+    __slots__ = ("_outcomes",)
+
+    def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
+        self._outcomes = dict(outcomes or {})
+
+    def __getitem__(self, call_id: str) -> Outcome:
+        try:
+            return self._outcomes[call_id]
+        except KeyError:
+            known = ", ".join(self._outcomes) or "none"
+            raise KeyError(f"no outcome of a call {call_id!r}; there are: {known}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._outcomes)
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def __repr__(self) -> str:
+        return f"Results({', '.join(f'{key}={outcome.status.value}' for key, outcome in self.items())})"
+
+
+@attrs.frozen(kw_only=True)
+class SupersededRequest:
+    """A request its user took back, with what its operation had finished by then (P7)."""
+
+    message: Message
+    results: Results
+
+
+# Fates --------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Fate:
+    """How an accepted message ended (P4).  Exactly one is recorded for each."""
+
+    name: ClassVar[str]
+    cancelled: ClassVar[bool] = False
+
+    @property
+    def message(self) -> str:
+        """One sentence for people."""
+        raise NotImplementedError
+
+
+@attrs.frozen
+class Answered(Fate):
+    """Its reply stands in the outbox."""
+
+    name = "answered"
+    reply: Reply
+
+    @property
+    def message(self) -> str:
+        return self.reply.text
+
+
+@attrs.frozen
+class Superseded(Fate):
+    """A newer message took its place; `by` is that message's id."""
+
+    name = "superseded"
+    cancelled = True
+    by: str
+
+    @property
+    def message(self) -> str:
+        return "Request cancelled"
+
+
+@attrs.frozen
+class Merged(Fate):
+    """It became part of an operation that already ran; `into` is that operation's message."""
+
+    name = "merged"
+    into: str
+
+    @property
+    def message(self) -> str:
+        return "Added to the request that was already being worked on"
+
+
+@attrs.frozen
+class Rejected(Fate):
+    """It was refused, and the user told so; `reason` is one line."""
+
+    name = "rejected"
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return self.reason
+
+
+@attrs.frozen
+class Stopped(Fate):
+    """Its user asked to stop."""
+
+    name = "stopped"
+
+    @property
+    def message(self) -> str:
+        return "Stopped"
+
+
+@attrs.frozen
+class Ignored(Fate):
+    """It asks for nothing; `reason` is one line."""
+
+    name = "ignored"
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return self.reason
+
+
+@attrs.frozen
+class Failed(Fate):
+    """Its operation broke, and the user was told; `reason` is for the log, not for the user."""
+
+    name = "failed"
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return self.reason
+
+
+@attrs.frozen
+class Suspended(Fate):
+    """Not an end, and never recorded: the process or its store stopped; it goes on after the restart."""
+
+    name = "suspended"
+
+    @property
+    def message(self) -> str:
+        return "Suspended; it goes on after the restart"
+
+
+RECORDED_FATES: Final[Mapping[str, type[Fate]]] = {
+    fate.name: fate for fate in (Answered, Superseded, Merged, Rejected, Stopped, Ignored, Failed)
+}
+
+
+# What goes out ------------------------------------------------------------------------------------
+
+
+class OutgoingKind(enum.StrEnum):
+    """Why something is sent to a user."""
+
+    REPLY = "reply"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    APOLOGY = "apology"
+    NOTICE = "notice"
+    NOTE = "note"
+
+
+class SendState(enum.StrEnum):
+    """Where an outbox row stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"  # its request may be on the wire
+    SENT = "sent"
+    DEAD = "dead"  # given up: a dead letter
+    DROPPED = "dropped"  # a note of an operation that was interrupted before it was sent
+
+
+@attrs.frozen(kw_only=True)
+class OutboxRow:
+    """One message to a user, durable until it is sent.
+
+    `sequence` is its place among everything recorded (0 before the store gave it).  `operation_id` is
+    empty for a notice that belongs to none.
+    """
+
+    id: str
+    user: User
+    kind: OutgoingKind
+    text: str = attrs.field(repr=False)
+    operation_id: str = ""
+    message_id: str = ""
+    sequence: int = 0
+    state: SendState = SendState.PENDING
+    attempts: int = 0
+    provider_id: str = ""
+    error: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class TypingSignal:
+    """Marks a message as read and shows that an answer is being typed; ephemeral, never retried."""
+
+    user: User
+    message_id: str

@@ -1,0 +1,228 @@
+"""What the engine asks of a store: one write, a few reads, and a word on every commit.
+
+Rule 1: `write` applies its changes in one transaction, all or nothing, in the order of the calls.
+Rule 2: `write` hands its changes over before its first checkpoint: once called, they are written
+whether or not the caller still waits (P8).
+Rule 3: the listener hears of every commit, in commit order, in the engine's thread, before `write` returns.
+Rule 4: every write about an operation names the operation.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import attrs
+
+from engine.model import Fate, Message, OutboxRow, Outcome, SendState, Turn
+from engine.phases import Phase
+from engine.plan import Call
+
+# Changes ------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Accept:
+    """A message came.  A known id changes nothing and is not heard of (P5)."""
+
+    message: Message
+
+
+@attrs.frozen(kw_only=True)
+class Begin:
+    """An operation begins for a message.  Everything it does is recorded under its id."""
+
+    operation_id: str
+    message: Message
+    at: float
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """A plan was accepted.  `round` 0 is the first, then one more for each adaptation."""
+
+    operation_id: str
+    round: int
+    calls: tuple[Call, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Intended:
+    """These calls are about to be made: the intent before the act (P6)."""
+
+    operation_id: str
+    call_ids: tuple[str, ...]
+    at: float
+
+
+@attrs.frozen(kw_only=True)
+class Happened:
+    """These calls have ended; exactly one outcome a call (P6)."""
+
+    operation_id: str
+    outcomes: tuple[Outcome, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Interrupt:
+    """A newer message took the operation's place; its notes not yet on their way are dropped."""
+
+    operation_id: str
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class End:
+    """An operation is over, in a phase that has no way out; its calls without an outcome are skipped."""
+
+    operation_id: str
+    phase: Phase
+    at: float
+
+
+@attrs.frozen
+class Settle:
+    """A message's fate (P4).  The first one recorded stands."""
+
+    message_id: str
+    fate: Fate
+
+
+@attrs.frozen
+class Queue:
+    """A message to a user, to be sent.  An acknowledgement is unique for its operation (P9)."""
+
+    row: OutboxRow
+
+
+@attrs.frozen(kw_only=True)
+class Mark:
+    """How an outbox row fared."""
+
+    row_id: str
+    state: SendState
+    attempts: int
+    provider_id: str = ""
+    error: str = ""
+
+
+Change = Accept | Begin | Planned | Intended | Happened | Interrupt | End | Settle | Queue | Mark
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """A message that was new to the store, with its place in the inbox.
+
+    `newest` is the id of a newer message of the same user when there is one: then this one is late (P12).
+    """
+
+    message: Message
+    newest: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Settled:
+    """A fate that was recorded just now."""
+
+    message: Message
+    fate: Fate
+
+
+@attrs.frozen(kw_only=True)
+class Committed:
+    """What one transaction brought: what the engine must hear of."""
+
+    accepted: tuple[Accepted, ...] = ()
+    queued: tuple[OutboxRow, ...] = ()
+    dropped: tuple[OutboxRow, ...] = ()
+    settled: tuple[Settled, ...] = ()
+
+
+Listener = Callable[[Committed], None]
+
+# Reads --------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class SupersededRecord:
+    """A superseded message and the recorded outcomes of its operation (none when it never began)."""
+
+    message: Message
+    outcomes: tuple[Outcome, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Conversation:
+    """A user's history as the store has it, oldest first; the outcomes' values are still in JSON form."""
+
+    turns: tuple[Turn, ...] = ()
+    superseded: tuple[SupersededRecord, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class CallRecord:
+    """A planned call and how far it came: `outcome` None and `intended` says that it was started."""
+
+    call: Call
+    round: int
+    intended: bool
+    outcome: Outcome | None
+
+
+@attrs.frozen(kw_only=True)
+class OperationRecord:
+    """An operation as the store has it."""
+
+    operation_id: str
+    message: Message
+    phase: Phase
+    interrupted_by: str | None
+    started_at: float
+    ended_at: float | None
+    calls: tuple[CallRecord, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Depths:
+    """How much waits: messages without a fate, outbox rows not yet sent."""
+
+    inbox: int
+    outbox: int
+
+
+class Store(Protocol):
+    """Everything durable.  Raises StoreUnavailable when it cannot write or read just now."""
+
+    def open(self, listener: Listener) -> AbstractAsyncContextManager[None]:
+        """Open for one engine; the listener hears of every commit.
+
+        Raises StoreUnusable, in one line, when it cannot be opened.
+        """
+        ...
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Apply the changes in one transaction; see the rules above."""
+        ...
+
+    async def read_conversation(self, user_id: str, *, before: int, limit: int) -> Conversation:
+        """The last `limit` turns of a user with a sequence below `before`, and what was superseded there."""
+        ...
+
+    async def read_operation(self, operation_id: str) -> OperationRecord | None:
+        """One operation with its calls."""
+        ...
+
+    async def read_fate(self, message_id: str) -> Fate | None:
+        """A message's fate; None when it has none yet or is not known."""
+        ...
+
+    async def read_unsent(self, limit: int) -> tuple[OutboxRow, ...]:
+        """Outbox rows still to be sent, in order."""
+        ...
+
+    async def read_depths(self) -> Depths:
+        """How much waits."""
+        ...
+
+    async def check(self) -> None:
+        """Write something harmless; raises StoreUnavailable when that fails."""
+        ...
