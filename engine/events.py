@@ -257,6 +257,14 @@ class OutgoingGivenUp(Event):
     error: str
 
 
+@attrs.frozen(kw_only=True)
+class OutgoingBlocked(Event):
+    """Nothing can be sent until the operator has mended the token, a permission or a policy: an alarm."""
+
+    error: str
+    wait_seconds: float
+
+
 # The engine itself --------------------------------------------------------------------------------
 
 

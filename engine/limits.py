@@ -45,6 +45,8 @@ class Limits:
     value_bytes_max: int = attrs.field(default=1_048_576, validator=_positive)
     # Sixteen full WhatsApp messages; more is a runaway model.
     reply_characters_max: int = attrs.field(default=65_536, validator=_positive)
+    # WhatsApp's longest text message; a longer reply goes out in parts.
+    text_characters_max: int = attrs.field(default=4_096, validator=_positive)
 
     # How much at once -----------------------------------------------------------------------------
     # Worker threads of plain-function tools: one user's slow tool must not starve the others.
@@ -64,5 +66,7 @@ class Limits:
     # The first and the longest pause before a message is tried again after an error of the service.
     send_retry_seconds_min: float = attrs.field(default=1.0, validator=_positive)
     send_retry_seconds_max: float = attrs.field(default=300.0, validator=_positive)
+    # A send that timed out after it was written is settled by a status within seconds, or never.
+    settle_seconds: float = attrs.field(default=30.0, validator=_positive)
     # A message to one user that was refused this often is given up (4^7 s is over four hours).
     send_attempts_max: int = attrs.field(default=8, validator=_positive)

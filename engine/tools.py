@@ -55,6 +55,11 @@ def from_json_form(raw: Any, annotation: Any = Any) -> Any:
         raise ToolFailed(f"{type(error).__name__}: {error}") from error
 
 
+def json_size(raw: Any) -> int:
+    """How many bytes a value in JSON form takes."""
+    return len(msgspec.json.encode(raw))
+
+
 @attrs.frozen(kw_only=True)
 class ToolContext:
     """What a tool may know of where it runs.

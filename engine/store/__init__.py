@@ -20,11 +20,15 @@ from engine.plan import Call
 # Changes ------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Accept:
-    """A message came.  A known id changes nothing and is not heard of (P5)."""
+    """A message came.  A known id changes nothing and is not heard of (P5).
+
+    `at`: seconds since 1970; the timestamp of a message that has none, but never before its user's newest.
+    """
 
     message: Message
+    at: float
 
 
 @attrs.frozen(kw_only=True)
@@ -64,15 +68,23 @@ class Happened:
 
 @attrs.frozen(kw_only=True)
 class Interrupt:
-    """A newer message took the operation's place; its notes not yet on their way are dropped."""
+    """An operation was interrupted; its notes not yet on their way are dropped.
+
+    The acknowledgement is queued with it, once an operation (P9): the first record of an interruption
+    stands, and one that comes after the operation's end changes nothing.
+    """
 
     operation_id: str
     by: str
+    acknowledgement: OutboxRow | None = None
 
 
 @attrs.frozen(kw_only=True)
 class End:
-    """An operation is over, in a phase that has no way out; its calls without an outcome are skipped."""
+    """An operation is over; the first end recorded stands.
+
+    Its calls that never began are skipped; those that began and have no outcome are unknown (P6).
+    """
 
     operation_id: str
     phase: Phase
@@ -81,7 +93,7 @@ class End:
 
 @attrs.frozen
 class Settle:
-    """A message's fate (P4).  The first one recorded stands."""
+    """A message's fate (P4).  The first one recorded stands.  An answer takes its place in the history."""
 
     message_id: str
     fate: Fate
@@ -89,7 +101,7 @@ class Settle:
 
 @attrs.frozen
 class Queue:
-    """A message to a user, to be sent.  An acknowledgement is unique for its operation (P9)."""
+    """A message to a user, to be sent.  A known row id changes nothing."""
 
     row: OutboxRow
 
@@ -135,6 +147,25 @@ class Committed:
     queued: tuple[OutboxRow, ...] = ()
     dropped: tuple[OutboxRow, ...] = ()
     settled: tuple[Settled, ...] = ()
+
+
+@attrs.define(eq=False)
+class Uncommitted:
+    """What the changes of one write have brought so far."""
+
+    accepted: list[Accepted] = attrs.field(factory=list)
+    queued: list[OutboxRow] = attrs.field(factory=list)
+    dropped: list[OutboxRow] = attrs.field(factory=list)
+    settled: list[Settled] = attrs.field(factory=list)
+
+    def committed(self) -> Committed:
+        """The same, frozen, for the listener."""
+        return Committed(
+            accepted=tuple(self.accepted),
+            queued=tuple(self.queued),
+            dropped=tuple(self.dropped),
+            settled=tuple(self.settled),
+        )
 
 
 Listener = Callable[[Committed], None]
@@ -203,8 +234,11 @@ class Store(Protocol):
         """Apply the changes in one transaction; see the rules above."""
         ...
 
-    async def read_conversation(self, user_id: str, *, before: int, limit: int) -> Conversation:
-        """The last `limit` turns of a user with a sequence below `before`, and what was superseded there."""
+    async def read_conversation(self, user_id: str, *, limit: int) -> Conversation:
+        """The last `limit` turns of a user, and what was superseded among them.
+
+        A message without a fate is not history yet: it waits, or is being worked on.
+        """
         ...
 
     async def read_operation(self, operation_id: str) -> OperationRecord | None:

@@ -1,0 +1,66 @@
+"""The conversation with one user, kept across interruptions and restarts, and put in front of every plan."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from engine.assistant import Assistant, Context
+from engine.calls import one_line
+from engine.errors import AssistantError, ToolFailed
+from engine.model import Outcome, Results, SupersededRequest
+from engine.operation import Operation
+from engine.progress import ProgressNotifier
+from engine.records import Records
+from engine.tools import from_json_form
+
+
+@attrs.frozen(eq=False)
+class ContextManager:
+    """Loads what a planner may know.  The store holds the conversation; nothing is kept here (P7)."""
+
+    assistant: Assistant
+    records: Records
+
+    async def load(self, operation: Operation, notifier: ProgressNotifier) -> Context:
+        """The context of an operation that begins.  May be cancelled.
+
+        Raises AssistantError when `credentials` does not return a mapping, and whatever it raises.
+        """
+        operation.credentials = await self._credentials(operation)
+        conversation = await self.records.read_conversation(operation.user.id)
+        return Context(
+            user=operation.user,
+            history=conversation.turns,
+            burst=(operation.message,),
+            superseded=tuple(
+                SupersededRequest(message=record.message, results=self.results(record.outcomes))
+                for record in conversation.superseded
+            ),
+            credentials=operation.credentials,
+            notify=notifier.note,
+        )
+
+    async def _credentials(self, operation: Operation) -> Mapping[str, Any]:
+        if self.assistant.credentials is None:
+            return {}
+        credentials = await self.assistant.credentials(operation.user)
+        if not isinstance(credentials, Mapping):
+            # Not its repr: it may be the secret itself.
+            raise AssistantError(f"credentials must return a mapping, not {type(credentials).__name__}")
+        return credentials
+
+    def results(self, outcomes: tuple[Outcome, ...]) -> Results:
+        """Recorded outcomes with their values in the types that the tools' annotations name."""
+        return Results({outcome.call_id: self._typed(outcome) for outcome in outcomes})
+
+    def _typed(self, outcome: Outcome) -> Outcome:
+        tool = self.assistant.tools.get(outcome.tool)
+        if not outcome.succeeded or outcome.value_lost or tool is None:
+            return outcome.with_value(outcome.raw)
+        try:
+            return outcome.with_value(from_json_form(outcome.raw, tool.returns))
+        except ToolFailed as error:  # the tool's annotation has changed since
+            return attrs.evolve(
+                outcome, value_lost=True, error=f"it no longer fits {outcome.tool!r}: {one_line(error)}"
+            )

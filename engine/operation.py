@@ -1,0 +1,81 @@
+"""The live state of one operation: what it works on, where it stands, why it was cancelled."""
+
+import enum
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import trio
+
+from engine.model import Message, Outcome, User
+from engine.phases import Fact, Phase, next_phase
+from engine.plan import Call
+
+
+class Reason(enum.StrEnum):
+    """Why an operation was cancelled; the first three are the `reason` of `session_cancelled`."""
+
+    NEW_MESSAGE = "new_message_received"
+    STOPPED = "user_stopped"
+    DEADLINE = "deadline"
+    SUSPENDED = "suspended"
+
+
+def _nothing_waits() -> str | None:
+    return None
+
+
+@attrs.define(eq=False, kw_only=True)
+class Operation:
+    """The work for one message.  `started_at` is Trio's clock, in seconds."""
+
+    id: str
+    message: Message
+    started_at: float
+    # Entered only by SessionManager, cancelled only through cancel() below.
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, repr=False)
+    # The id of the newest message that waits, if any: asked when the completing commit fails (P8).
+    newest_waiting: Callable[[], str | None] = attrs.field(default=_nothing_waits, repr=False)
+    credentials: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    phase: Phase = Phase.PLANNING
+    # What was planned so far, over all rounds, and how each call ended.
+    calls: dict[str, Call] = attrs.field(factory=dict, repr=False)
+    outcomes: dict[str, Outcome] = attrs.field(factory=dict, repr=False)
+    round: int = 0
+    waves_run: int = 0
+    calls_started: int = 0
+    # The bound of the wave that is running, where a shutdown can lower its deadline.
+    wave_scope: trio.CancelScope | None = attrs.field(default=None, repr=False)
+    waves_end_by: float = math.inf
+    reason: Reason | None = None
+    interrupted_by: str | None = None
+    cancelled_at: float = 0.0
+
+    @property
+    def user(self) -> User:
+        """Whose operation this is."""
+        return self.message.user
+
+    def advance(self, fact: Fact) -> None:
+        """Change phase by the table.  Raises IllegalTransition, changing nothing, when it has no such row."""
+        self.phase = next_phase(self.phase, fact)
+
+    def cancel(self, reason: Reason, *, by: str | None = None) -> None:
+        """Cancel at the next boundary.  The first reason stands."""
+        if self.reason is None:
+            self.reason, self.interrupted_by = reason, by
+            self.cancelled_at = trio.current_time()
+            self.scope.cancel(reason=reason.value)
+
+    def end_waves_by(self, deadline: float) -> None:
+        """Give the wave that is running, or just starts, no longer than `deadline`: a shutdown's grace."""
+        self.waves_end_by = deadline
+        if self.wave_scope is not None:
+            self.wave_scope.deadline = min(self.wave_scope.deadline, deadline)
+
+    def open_wave_scope(self, seconds_max: float) -> trio.CancelScope:
+        """The bound of the wave that starts now."""
+        deadline = min(trio.current_time() + seconds_max, self.waves_end_by)
+        self.wave_scope = trio.CancelScope(deadline=deadline)
+        return self.wave_scope

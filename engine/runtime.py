@@ -1,0 +1,271 @@
+"""Opens the engine: the root nursery, the store's commits, what comes in, and the drain.
+
+Rule 1: delivery hangs on the commit, not on the request that waits for it.
+Rule 2: the nursery closes before the store does; nothing is written to a closed store.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import trio
+
+from engine.assistant import Assistant, Outbound
+from engine.calls import Caller
+from engine.context import ContextManager
+from engine.endings import Endings
+from engine.errors import AssistantError, InboxFull, StoreUnavailable
+from engine.events import DrainFinished, DrainStarted, Events, MessageSettled
+from engine.limits import Limits
+from engine.model import Fate, Message, OutboxRow, OutgoingKind, Turn, User
+from engine.orchestrator import Orchestrator
+from engine.outbox import Outbox
+from engine.policy import POLICIES, Policy
+from engine.records import Records
+from engine.sessions import SessionManager
+from engine.store import Accept, Committed, Depths, Store
+from engine.texts import ACKNOWLEDGEMENT
+from engine.threads import Threads
+from engine.waiters import Waiters
+from engine.waves import Waves
+
+# What a healthy way out needs for the last replies; a way out that is down keeps nobody waiting.
+_FLUSH_SECONDS: Final = 5.0
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+class Engine:
+    """A running engine.  Made by `open_engine`, whose arguments these are, with the nursery for its tasks."""
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        *,
+        nursery: trio.Nursery,
+        store: Store,
+        outbound: Outbound,
+        policy: Policy,
+        limits: Limits,
+        acknowledgement: str,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.limits: Final = limits
+        self.events: Final = Events()
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+        self._receiving = 0
+        self._drained: trio.Event | None = None
+        self._threads = Threads(limits)
+        self._waiters = Waiters()
+        records = Records(store, self.events, limits)
+        self._outbox = Outbox(nursery, outbound, records, self.events, limits, on_sent=self._on_sent)
+        caller = Caller(assistant.tools, self._threads, self.events, limits)
+        orchestrator = Orchestrator(
+            assistant=assistant,
+            waves=Waves(caller, records, self.events, limits, now),
+            contexts=ContextManager(assistant, records),
+            records=records,
+            events=self.events,
+            limits=limits,
+            now=now,
+            new_id=new_id,
+        )
+        endings = Endings(
+            records=records,
+            events=self.events,
+            acknowledgement=acknowledgement,
+            now=now,
+            new_id=new_id,
+            on_suspended=self._waiters.suspend,
+        )
+        self.sessions: Final = SessionManager(
+            nursery=nursery,
+            orchestrator=orchestrator,
+            endings=endings,
+            records=records,
+            events=self.events,
+            limits=limits,
+            policy=policy,
+            now=now,
+            new_id=new_id,
+            signal=self._outbox.signal,
+            on_suspended=self._waiters.suspend,
+        )
+
+    # What comes in --------------------------------------------------------------------------------
+
+    async def receive(self, messages: Sequence[Message]) -> None:
+        """Take messages in; returns when they are on disk (P5) and delivered, in this order.
+
+        Raises InboxFull when more wait to be written than `writes_waiting_max`, StoreUnavailable when the
+        store does not take them; in both cases the sender should send them again.
+        """
+        if not messages:
+            return
+        if self._receiving + len(messages) > self.limits.writes_waiting_max:
+            raise InboxFull("more messages wait to be written than writes_waiting_max; send them again later")
+        self._receiving += len(messages)
+        try:
+            # Cancelled or too slow, what was handed over is still written, delivered and known (P5).
+            with trio.fail_after(self.limits.receive_seconds_max):
+                await self._store.write([Accept(message=message, at=self._now()) for message in messages])
+        except trio.TooSlowError:
+            raise StoreUnavailable(
+                f"the store did not answer for {self.limits.receive_seconds_max:g} s (receive_seconds_max)"
+            ) from None
+        finally:
+            self._receiving -= len(messages)
+
+    async def process_message(self, user_id: str, text: str) -> Fate:
+        """Take one message in and wait for its fate.  Cancelling this cancels only the wait.
+
+        Raises what `receive` raises.
+        """
+        message = Message(id=self._new_id(), user=User(user_id), text=text)
+        self._waiters.expect(message.id)
+        try:
+            await self.receive([message])
+            return await self._waiters.wait(message.id)
+        finally:
+            self._waiters.forget(message.id)
+
+    def stop(self, user_id: str) -> bool:
+        """End the user's operation at its boundary and drop what waits; False when nothing ran."""
+        return self.sessions.stop(user_id)
+
+    # What an operator asks ------------------------------------------------------------------------
+
+    @property
+    def draining(self) -> bool:
+        """Whether the engine was told to stop."""
+        return self.sessions.draining
+
+    @property
+    def live_sessions(self) -> int:
+        """How many users have work under way."""
+        return len(self.sessions)
+
+    @property
+    def stragglers(self) -> int:
+        """How many worker threads have outlived their calls."""
+        return self._threads.stragglers
+
+    async def check_store(self) -> None:
+        """Raises StoreUnavailable when the store cannot be written."""
+        try:
+            with trio.fail_after(self.limits.receive_seconds_max):
+                await self._store.check()
+        except trio.TooSlowError:
+            raise StoreUnavailable("the store did not answer in time") from None
+
+    async def read_depths(self) -> Depths:
+        """How much waits in the inbox and in the outbox.  Raises StoreUnavailable."""
+        return await self._store.read_depths()
+
+    async def read_history(self, user_id: str) -> tuple[Turn, ...]:
+        """What the user and the assistant have said, oldest first.  Raises StoreUnavailable."""
+        limit = self.limits.history_messages_max
+        return (await self._store.read_conversation(user_id, limit=limit)).turns
+
+    async def drain(self) -> None:
+        """Begin nothing new; return when every operation has ended or is suspended.
+
+        Running waves get `grace_seconds`.  What is received meanwhile is stored for the next start.
+        """
+        if self._drained is not None:
+            await self._drained.wait()
+            return
+        self._drained = trio.Event()
+        started_at = trio.current_time()
+        self.events.emit(DrainStarted(grace_seconds=self.limits.grace_seconds, sessions=self.live_sessions))
+        self.sessions.suspend(started_at + self.limits.grace_seconds)
+        # A tool that shields itself could hold its wave beyond the grace; the process must still end.
+        with trio.move_on_after(self.limits.grace_seconds + self.limits.record_seconds_max):
+            await self.sessions.wait_empty()
+        await self._outbox.flush(_FLUSH_SECONDS)
+        self.events.emit(DrainFinished(seconds=trio.current_time() - started_at))
+        self._drained.set()
+
+    # What the store tells -------------------------------------------------------------------------
+
+    def on_commit(self, committed: Committed) -> None:
+        """The store's listener.  Synchronous, in commit order: whoever sees one part of it sees all of it."""
+        for settled in committed.settled:
+            self.events.emit(
+                MessageSettled(
+                    user_id=settled.message.user.id, message_id=settled.message.id, fate=settled.fate
+                )
+            )
+            self._waiters.settle(settled.message.id, settled.fate)
+        self._outbox.drop(committed.dropped)
+        self._outbox.enqueue(committed.queued)
+        for accepted in committed.accepted:
+            self.sessions.deliver(accepted)
+
+    def _on_sent(self, row: OutboxRow) -> None:
+        # WhatsApp hides the typing indicator at our next message; after a reply that is right.
+        if row.kind is not OutgoingKind.REPLY:
+            self.sessions.show_typing_again(row.user.id)
+
+
+@asynccontextmanager
+async def open_engine(
+    assistant: Assistant,
+    *,
+    store: Store,
+    outbound: Outbound,
+    policy: str | Policy = "interrupt",
+    limits: Limits | None = None,
+    acknowledgement: str = ACKNOWLEDGEMENT,
+    now: Callable[[], float] = time.time,
+    new_id: Callable[[], str] = _new_id,
+) -> AsyncIterator[Engine]:
+    """Run an engine for the length of the block; at its end the engine is drained.
+
+    `outbound` sends to the user; `policy` is a name in POLICIES or a function; an empty `acknowledgement`
+    sends none; `now` is seconds since 1970.  Raises StoreUnusable when the store cannot be opened, and
+    AssistantError for a policy that does not exist.
+    """
+    decide = _policy(policy)
+    body_error: BaseException | None = None
+
+    def on_commit(committed: Committed) -> None:
+        engine.on_commit(committed)  # bound below, before anything can be written
+
+    async with store.open(on_commit), trio.open_nursery() as nursery:
+        engine = Engine(
+            assistant,
+            nursery=nursery,
+            store=store,
+            outbound=outbound,
+            policy=decide,
+            limits=limits or Limits(),
+            acknowledgement=acknowledgement,
+            now=now,
+            new_id=new_id,
+        )
+        try:
+            yield engine
+        except (Exception, KeyboardInterrupt) as error:
+            body_error = error  # raised below: from in here it would arrive wrapped in a group
+        finally:
+            with trio.CancelScope(shield=True):  # bounded by drain itself
+                await engine.drain()
+            nursery.cancel_scope.cancel()
+    if body_error is not None:
+        raise body_error
+
+
+def _policy(policy: str | Policy) -> Policy:
+    if not isinstance(policy, str):
+        return policy
+    if policy not in POLICIES:
+        raise AssistantError(f"there is no policy {policy!r}; there are: {', '.join(POLICIES)}")
+    return POLICIES[policy]

@@ -1,0 +1,291 @@
+"""The table of sessions, phone -> session: deliver, interrupt, join, and a crash boundary for each user.
+
+Rule 1: a row exists while its user has work, and its removal is one step with the look at what waits (P10).
+Rule 2: one operation at a time: the next begins when the nursery of the previous one has closed (P1).
+Rule 3: `deliver` is synchronous and called in inbox order: nobody sees a message without its decision.
+Rule 4: nothing that goes wrong for one user leaves this module (P11).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+import structlog
+import trio
+
+from engine import texts
+from engine.endings import Endings
+from engine.errors import StoreError
+from engine.events import Events, MessageAccepted, MessageRejected, SessionStarted
+from engine.limits import Limits
+from engine.model import (
+    Fate,
+    Message,
+    OutboxRow,
+    OutgoingKind,
+    Rejected,
+    Stopped,
+    Superseded,
+    TypingSignal,
+    User,
+)
+from engine.operation import Operation, Reason
+from engine.orchestrator import Orchestrator
+from engine.phases import INTERRUPTIBLE, Phase
+from engine.policy import Decision, Policy, Snapshot
+from engine.progress import ProgressNotifier
+from engine.records import Records
+from engine.store import Accepted, Begin, Change, Queue, Settle
+
+_log: Final = structlog.get_logger("midstream.sessions")
+
+
+def _order(message: Message) -> tuple[int, int]:
+    return message.order
+
+
+@attrs.define(eq=False, kw_only=True)
+class ActiveSession:
+    """One user's live row in the table."""
+
+    user: User
+    # Messages that have been delivered and not begun, in inbox order.
+    waiting: list[Message] = attrs.field(factory=list, repr=False)
+    # The operation that runs, with its scope; None between operations.
+    operation: Operation | None = None
+    # The parent of everything the operation does; open while there is one.
+    nursery: trio.Nursery | None = attrs.field(default=None, repr=False)
+    notifier: ProgressNotifier | None = attrs.field(default=None, repr=False)
+
+    @property
+    def user_id(self) -> str:
+        return self.user.id
+
+    @property
+    def message(self) -> Message | None:
+        """The message that is being worked on."""
+        return self.operation.message if self.operation else None
+
+    @property
+    def scope(self) -> trio.CancelScope | None:
+        """The cancel scope of the operation that runs."""
+        return self.operation.scope if self.operation else None
+
+    @property
+    def started_at(self) -> float | None:
+        """When the operation began, on Trio's clock."""
+        return self.operation.started_at if self.operation else None
+
+    @property
+    def credentials(self) -> Mapping[str, Any]:
+        """What the operation's tools may use; never stored or logged."""
+        return self.operation.credentials if self.operation else {}
+
+    def newest_waiting_id(self) -> str | None:
+        """The id of the message that runs next."""
+        newest = max(self.waiting, key=_order, default=None)
+        return newest.id if newest else None
+
+    def snapshot(self) -> Snapshot:
+        """The session as a policy sees it."""
+        if self.operation is None:
+            return Snapshot(phase=None)
+        return Snapshot(phase=self.operation.phase, interrupted=self.operation.reason is not None)
+
+
+@attrs.define(eq=False, kw_only=True)
+class SessionManager:
+    """Turns delivered messages into operations, one at a time for each user.
+
+    `nursery` is the engine's; `signal` shows a typing indicator; `on_suspended` hears of each message that
+    stays without a fate until the restart.
+    """
+
+    nursery: trio.Nursery
+    orchestrator: Orchestrator
+    records: Records
+    events: Events
+    limits: Limits
+    policy: Policy
+    endings: Endings
+    now: Callable[[], float]
+    new_id: Callable[[], str]
+    signal: Callable[[TypingSignal], None]
+    on_suspended: Callable[[str], None]
+    draining: bool = False
+    _sessions: dict[str, ActiveSession] = attrs.field(factory=dict)
+    _emptied: trio.Event = attrs.field(factory=trio.Event)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, user_id: str) -> ActiveSession | None:
+        """The user's row, None when there is no work for them."""
+        return self._sessions.get(user_id)
+
+    # What comes in; all of it synchronous ---------------------------------------------------------
+
+    def deliver(self, accepted: Accepted) -> None:
+        """Decide what a message does.  Called once for each message, in inbox order, at its commit."""
+        message = accepted.message
+        self.events.emit(
+            MessageAccepted(user_id=message.user.id, message_id=message.id, sequence=message.sequence)
+        )
+        if accepted.newest is not None:
+            # P12: it was written before something that is already known.
+            self._settle_aside(message, Superseded(accepted.newest))
+        elif self.draining:
+            self.on_suspended(message.id)
+        elif not self._refuse(message):
+            self._admit(message)
+
+    def _refuse(self, message: Message) -> bool:
+        session = self._sessions.get(message.user.id)
+        if session is None and len(self._sessions) >= self.limits.sessions_max:
+            self._reject(message, "sessions_max", texts.TOO_BUSY)
+        elif session is not None and len(session.waiting) >= self.limits.waiting_messages_max:
+            self._reject(message, "waiting_messages_max", texts.TOO_MANY_WAIT)
+        else:
+            return False
+        return True
+
+    def _admit(self, message: Message) -> None:
+        session = self._sessions.get(message.user.id)
+        if session is None:
+            session = self._sessions[message.user.id] = ActiveSession(user=message.user)
+            self.nursery.start_soon(self._serve, session)
+        session.waiting.append(message)
+        if self.policy(message, session.snapshot()) is Decision.INTERRUPT:
+            self._interrupt(session, message)
+        if session.notifier is not None:
+            session.notifier.show_again(message.id)
+
+    def _interrupt(self, session: ActiveSession, message: Message) -> None:
+        operation, nursery = session.operation, session.nursery
+        if operation is None or nursery is None:
+            return
+        operation.cancel(Reason.NEW_MESSAGE, by=message.id)
+        # The user is told now, while the wave still finishes; the end of the operation records the same.
+        nursery.start_soon(self.records.offer, self.endings.interruption(operation))
+
+    def stop(self, user_id: str) -> bool:
+        """End the user's operation at its boundary, begin none; returns whether there was anything to end."""
+        session = self._sessions.get(user_id)
+        if session is None:
+            return False
+        waiting, session.waiting = session.waiting, []
+        for message in waiting:
+            self._settle_aside(message, Stopped())
+        operation = session.operation
+        if operation is not None and (operation.phase in INTERRUPTIBLE or operation.phase is Phase.IN_WAVE):
+            operation.cancel(Reason.STOPPED)
+        return True
+
+    def suspend(self, wave_deadline: float) -> None:
+        """Begin nothing more; every operation ends at its boundary, its wave by `wave_deadline`."""
+        self.draining = True
+        for session in self._sessions.values():
+            if session.operation is not None and session.operation.phase is not Phase.COMMITTING:
+                session.operation.cancel(Reason.SUSPENDED)
+                session.operation.end_waves_by(wave_deadline)
+
+    async def wait_empty(self) -> None:
+        """Wait until no session is left."""
+        while self._sessions:
+            self._emptied = trio.Event()
+            await self._emptied.wait()
+
+    def show_typing_again(self, user_id: str) -> None:
+        """Something of ours has just hidden the typing indicator."""
+        session = self._sessions.get(user_id)
+        if session is not None and session.notifier is not None:
+            session.notifier.show_again()
+
+    # One user's session ---------------------------------------------------------------------------
+
+    async def _serve(self, session: ActiveSession) -> None:
+        """Run what waits, the newest each time, until nothing does.  The crash boundary of its user."""
+        while session.waiting and not self.draining:
+            operation, between = self._take_newest(session)
+            try:
+                async with trio.open_nursery() as session.nursery:
+                    session.notifier = self._notifier(operation)
+                    session.nursery.start_soon(session.notifier.keep_typing)
+                    await self._run(operation, between, session.notifier)
+                    session.nursery.cancel_scope.cancel()  # typing
+            except* Exception:
+                _log.exception("session_crashed", operation_id=operation.id)
+                self.on_suspended(operation.message.id)
+            session.operation = session.nursery = session.notifier = None
+        for message in session.waiting:
+            self.on_suspended(message.id)
+        del self._sessions[session.user.id]
+        if not self._sessions:
+            self._emptied.set()
+
+    def _take_newest(self, session: ActiveSession) -> tuple[Operation, list[Message]]:
+        """An operation for the newest message that waits; those between are superseded by it."""
+        newest = max(session.waiting, key=_order)
+        between = [message for message in session.waiting if message is not newest]
+        session.waiting = []
+        session.operation = Operation(
+            id=self.new_id(),
+            message=newest,
+            started_at=trio.current_time(),
+            newest_waiting=session.newest_waiting_id,
+        )
+        return session.operation, between
+
+    async def _run(self, operation: Operation, between: list[Message], notifier: ProgressNotifier) -> None:
+        """Run one operation to its recorded end."""
+        error: BaseExceptionGroup | None = None
+        try:
+            with operation.scope:
+                await self._begin(operation, between)
+                await self.orchestrator.run(operation, notifier)
+        # SystemExit: an assistant that calls sys.exit() must not end everybody's process.
+        except* (Exception, SystemExit) as errors:
+            error = errors
+        await self.endings.conclude(operation, error)
+
+    async def _begin(self, operation: Operation, between: list[Message]) -> None:
+        await self.records.write(
+            *(Settle(message.id, Superseded(operation.message.id)) for message in between),
+            Begin(operation_id=operation.id, message=operation.message, at=self.now()),
+        )
+        self.events.emit(
+            SessionStarted(user_id=operation.user.id, message=operation.message, operation_id=operation.id)
+        )
+
+    def _notifier(self, operation: Operation) -> ProgressNotifier:
+        return ProgressNotifier(
+            operation=operation,
+            records=self.records,
+            events=self.events,
+            limits=self.limits,
+            new_id=self.new_id,
+            signal=self.signal,
+        )
+
+    # What is settled without a session ------------------------------------------------------------
+
+    def _reject(self, message: Message, limit: str, text: str) -> None:
+        self.events.emit(MessageRejected(user_id=message.user.id, message_id=message.id, limit=limit))
+        told = OutboxRow(
+            id=self.new_id(),
+            user=message.user,
+            kind=OutgoingKind.NOTICE,
+            text=text,
+            message_id=message.id,
+        )
+        self._settle_aside(message, Rejected(text), Queue(told))
+
+    def _settle_aside(self, message: Message, fate: Fate, *more: Change) -> None:
+        self.nursery.start_soon(self._write_aside, message.id, (Settle(message.id, fate), *more))
+
+    async def _write_aside(self, message_id: str, changes: tuple[Change, ...]) -> None:
+        try:
+            await self.records.write(*changes)
+        except StoreError as error:
+            _log.error("fate_not_recorded", error=str(error))
+            self.on_suspended(message_id)

@@ -1,0 +1,59 @@
+"""One process owns a database: a lock that the operating system drops when the process dies."""
+
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from engine.errors import StoreUnusable
+
+_POLL_SECONDS: Final = 0.1
+
+
+@asynccontextmanager
+async def hold_ownership(database: Path, *, wait_seconds: float) -> AsyncIterator[None]:
+    """Own the database until the end of the block.
+
+    Waits `wait_seconds` for an owner that is just leaving, then raises StoreUnusable with its name.
+    """
+    path = database.with_name(database.name + ".owner")
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnusable(
+            f"cannot write {path}: {error.strerror}; the database's folder must be writable"
+        ) from error
+    try:
+        await _lock(file, database, wait_seconds)
+        try:
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}@{socket.gethostname()}".encode(), 0)
+        except OSError as error:
+            raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
+        # The file stays: removing it would let two processes lock two files of the same name.
+        yield
+    finally:
+        os.close(file)
+
+
+async def _lock(file: int, database: Path, wait_seconds: float) -> None:
+    deadline = trio.current_time() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if trio.current_time() >= deadline:
+                owner = os.pread(file, 200, 0).decode(errors="replace") or "unknown"
+                raise StoreUnusable(
+                    f"{database} is in use by process {owner}; stop that one, or use another database"
+                ) from None
+            await trio.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise StoreUnusable(f"{database} cannot be locked: {error.strerror}") from error
+        else:
+            return

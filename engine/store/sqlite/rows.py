@@ -1,0 +1,67 @@
+"""Values from the columns of rows."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from engine.model import Message, OutboxRow, Outcome, OutgoingKind, SendState, Status, User
+from engine.plan import Call
+from engine.store import CallRecord
+from engine.store.encoding import decode_args, from_text
+
+MESSAGE_COLUMNS: Final = "id, user_id, text, timestamp, sequence"
+ROW_COLUMNS: Final = (
+    "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error"
+)
+CALL_COLUMNS: Final = "id, round, tool, args, after, intended_at, status, value, value_lost, error, seconds"
+
+
+def message_of(columns: Sequence[Any]) -> Message:
+    message_id, user_id, text, timestamp, sequence = columns
+    return Message(id=message_id, user=User(user_id), text=text, timestamp=timestamp, sequence=sequence)
+
+
+def call_record_of(
+    call_id: str,
+    round: int,
+    tool: str,
+    args: str,
+    after: str,
+    intended_at: float | None,
+    status: str | None,
+    value: str | None,
+    value_lost: int,
+    error: str | None,
+    seconds: float,
+) -> CallRecord:
+    outcome = None
+    if status is not None:
+        outcome = Outcome(
+            call_id=call_id,
+            tool=tool,
+            status=Status(status),
+            raw=from_text(value or "null"),
+            error=error,
+            value_lost=bool(value_lost),
+            seconds=seconds,
+        )
+    call = Call(call_id, tool, decode_args(from_text(args)), from_text(after))
+    return CallRecord(call=call, round=round, intended=intended_at is not None, outcome=outcome)
+
+
+def row_of(columns: Sequence[Any]) -> OutboxRow:
+    sequence, row_id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error = (
+        columns
+    )
+    return OutboxRow(
+        id=row_id,
+        user=User(user_id),
+        kind=OutgoingKind(kind),
+        text=text,
+        operation_id=operation_id,
+        message_id=message_id,
+        sequence=sequence,
+        state=SendState(state),
+        attempts=attempts,
+        provider_id=provider_id,
+        error=error,
+    )

@@ -1,0 +1,71 @@
+"""The tables of a SQLite database, and the version they have."""
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x4D494453  # "MIDS", so that another program's database is never taken for ours
+SCHEMA_VERSION: Final = 1
+SCHEMA: Final = """
+CREATE TABLE counter (value INTEGER NOT NULL, checked_at REAL NOT NULL);
+INSERT INTO counter VALUES (0, 0);
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    newest_id TEXT NOT NULL,
+    newest_timestamp INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE messages (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    operation_id TEXT,
+    fate TEXT,
+    fate_fields TEXT,
+    answer_sequence INTEGER
+);
+CREATE INDEX messages_settled ON messages (user_id, sequence) WHERE fate IS NOT NULL;
+CREATE INDEX messages_answered ON messages (user_id, answer_sequence) WHERE answer_sequence IS NOT NULL;
+CREATE INDEX messages_waiting ON messages (sequence) WHERE fate IS NULL;
+CREATE TABLE operations (
+    id TEXT PRIMARY KEY,
+    message_id TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    interrupted_by TEXT,
+    started_at REAL NOT NULL,
+    ended_at REAL
+) WITHOUT ROWID;
+CREATE INDEX operations_unfinished ON operations (started_at) WHERE ended_at IS NULL;
+CREATE TABLE calls (
+    operation_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    tool TEXT NOT NULL,
+    args TEXT NOT NULL,
+    after TEXT NOT NULL,
+    intended_at REAL,
+    status TEXT,
+    value TEXT,
+    value_lost INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    seconds REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (operation_id, position),
+    UNIQUE (operation_id, id)
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    operation_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    provider_id TEXT NOT NULL,
+    error TEXT NOT NULL
+);
+CREATE UNIQUE INDEX outbox_told_once ON outbox (operation_id) WHERE kind = 'acknowledgement';
+CREATE INDEX outbox_unsent ON outbox (sequence) WHERE state IN ('pending', 'sending');
+CREATE INDEX outbox_operation ON outbox (operation_id) WHERE kind = 'note';
+"""

@@ -1,0 +1,105 @@
+"""Runs one wave: every call whose dependencies are settled, at once, shielded, and recorded.
+
+Rule 1: the intent is recorded before the act (P6).
+Rule 2: act and record share one shield: an interruption neither shortens a wave nor loses it (P2).
+Rule 3: every part of the shield has its own bound; a shutdown can only lower the deadline of the act.
+"""
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import trio
+
+from engine.calls import Caller
+from engine.events import CallFinished, Events, WaveFinished, WaveStarted
+from engine.limits import Limits
+from engine.model import Outcome, Status
+from engine.operation import Operation
+from engine.phases import Fact
+from engine.plan import Call, blocked_by
+from engine.records import Records
+from engine.store import Happened, Intended
+
+
+@attrs.frozen(eq=False)
+class Waves:
+    """Runs waves, one after the other, for any operation.  `now`: seconds since 1970."""
+
+    caller: Caller
+    records: Records
+    events: Events
+    limits: Limits
+    now: Callable[[], float]
+
+    async def run(self, wave: Sequence[Call], operation: Operation) -> None:
+        """Run one wave, unless the operation was cancelled before it.
+
+        Raises StoreUnavailable when an intent or an outcome could not be recorded; without its intent
+        recorded no call starts.
+        """
+        # P3.  An operation that is already cancelled would still run the wave: the shield hides it.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        ready = self._skip_blocked(wave, operation)
+        operation.advance(Fact.WAVE_STARTED)
+        started_at = trio.current_time()
+        with trio.CancelScope(shield=True):  # each of its parts is bounded
+            if ready:
+                await self._act(ready, operation)
+            # A finished tool has acted on the world: nothing may land between the act and its record.
+            outcomes = tuple(operation.outcomes[call.id] for call in wave)
+            await self.records.write(Happened(operation_id=operation.id, outcomes=outcomes))
+        operation.advance(Fact.WAVE_FINISHED)
+        if ready:
+            self.events.emit(
+                WaveFinished(
+                    user_id=operation.user.id,
+                    operation_id=operation.id,
+                    wave=operation.waves_run,
+                    seconds=trio.current_time() - started_at,
+                )
+            )
+
+    def _skip_blocked(self, wave: Sequence[Call], operation: Operation) -> tuple[Call, ...]:
+        """The calls that may run; the others are skipped, naming what they waited for."""
+        ready = []
+        for call in wave:
+            reason = blocked_by(call, operation.outcomes)
+            if reason is None:
+                ready.append(call)
+            else:
+                self._skip(call, reason, operation)
+        return tuple(ready)
+
+    def _skip(self, call: Call, reason: str, operation: Operation) -> None:
+        operation.outcomes[call.id] = Outcome(
+            call_id=call.id, tool=call.tool, status=Status.SKIPPED, error=reason
+        )
+        self.events.emit(
+            CallFinished(
+                user_id=operation.user.id,
+                operation_id=operation.id,
+                call_id=call.id,
+                tool=call.tool,
+                status=Status.SKIPPED,
+                seconds=0.0,
+                error=reason,
+            )
+        )
+
+    async def _act(self, ready: Sequence[Call], operation: Operation) -> None:
+        call_ids = tuple(call.id for call in ready)
+        await self.records.write(Intended(operation_id=operation.id, call_ids=call_ids, at=self.now()))
+        operation.waves_run += 1
+        self.events.emit(
+            WaveStarted(
+                user_id=operation.user.id,
+                operation_id=operation.id,
+                wave=operation.waves_run,
+                call_ids=call_ids,
+            )
+        )
+        with operation.open_wave_scope(self.limits.wave_seconds_max):
+            async with trio.open_nursery() as nursery:
+                for call in ready:
+                    nursery.start_soon(self.caller.call, call, operation)
+        operation.wave_scope = None
