@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from engine.model import Message, Outcome, User
-from engine.phases import Fact, Phase, next_phase
+from engine.phases import INTERRUPTIBLE, Fact, Phase, next_phase
 from engine.plan import Call
 
 
@@ -56,6 +56,14 @@ class Operation:
     def user(self) -> User:
         """Whose operation this is."""
         return self.message.user
+
+    @property
+    def may_be_interrupted(self) -> bool:
+        """Whether a cancellation would still change its course: not twice, and not in its commit (P8).
+
+        A wave is not cut, but its operation can be told meanwhile that it is over.
+        """
+        return self.reason is None and (self.phase in INTERRUPTIBLE or self.phase is Phase.IN_WAVE)
 
     def advance(self, fact: Fact) -> None:
         """Change phase by the table.  Raises IllegalTransition, changing nothing, when it has no such row."""

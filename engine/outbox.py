@@ -137,15 +137,9 @@ class Outbox:
                 if letter not in line.letters or trio.current_time() < self._held_until:
                     continue
                 error = await self._attempt(letter)
-            if error is None:
-                return
-            verdict = after(
-                error,
-                attempts=letter.attempts,
-                number_failures=self._number_failures,
-                was_ambiguous=letter.was_ambiguous,
-                limits=self._limits,
-            )
+                if error is None:
+                    return
+                verdict = self._judge(error, letter)
             match verdict:
                 case Wait():
                     await self._wait(letter, error, verdict)
@@ -184,15 +178,29 @@ class Outbox:
         self._on_sent(letter.row)
         return None
 
+    def _judge(self, error: SendError, letter: _Letter) -> Wait | GiveUp | SendOnceMore:
+        """What follows an error.  The whole number is held before another request can begin."""
+        verdict = after(
+            error,
+            attempts=letter.attempts,
+            number_failures=self._number_failures,
+            was_ambiguous=letter.was_ambiguous,
+            limits=self._limits,
+        )
+        # Several requests may fail together: that is one failure of the number.
+        if isinstance(verdict, Wait) and verdict.whole_number and trio.current_time() >= self._held_until:
+            self._number_failures += 1
+            self._held_until = trio.current_time() + verdict.seconds
+            if isinstance(error, SendBlocked):
+                self._events.emit(OutgoingBlocked(error=str(error), wait_seconds=verdict.seconds))
+        return verdict
+
     async def _wait(self, letter: _Letter, error: SendError, wait: Wait) -> None:
+        # Certainly not sent: nothing about it is ambiguous, and a note may still be dropped.
+        await self._mark(letter, SendState.PENDING, error=str(error))
         self._delayed(letter, error, wait.seconds)
         if not wait.whole_number:
             await trio.sleep(wait.seconds)
-        elif trio.current_time() >= self._held_until:  # several requests may fail together: count them once
-            self._number_failures += 1
-            self._held_until = trio.current_time() + wait.seconds
-            if isinstance(error, SendBlocked):
-                self._events.emit(OutgoingBlocked(error=str(error), wait_seconds=wait.seconds))
 
     async def _give_up(self, letter: _Letter, error: SendError) -> None:
         await self._mark(letter, SendState.DEAD, error=str(error))

@@ -31,7 +31,6 @@ from engine.model import (
 )
 from engine.operation import Operation, Reason
 from engine.orchestrator import Orchestrator
-from engine.phases import INTERRUPTIBLE, Phase
 from engine.policy import Decision, Policy, Snapshot
 from engine.progress import ProgressNotifier
 from engine.records import Records
@@ -134,8 +133,6 @@ class SessionManager:
         if accepted.newest is not None:
             # P12: it was written before something that is already known.
             self._settle_aside(message, Superseded(accepted.newest))
-        elif self.draining:
-            self.on_suspended(message.id)
         elif not self._refuse(message):
             self._admit(message)
 
@@ -162,8 +159,8 @@ class SessionManager:
 
     def _interrupt(self, session: ActiveSession, message: Message) -> None:
         operation, nursery = session.operation, session.nursery
-        if operation is None or nursery is None:
-            return
+        if operation is None or nursery is None or not operation.may_be_interrupted:
+            return  # whatever a policy of somebody's own decides
         operation.cancel(Reason.NEW_MESSAGE, by=message.id)
         # The user is told now, while the wave still finishes; the end of the operation records the same.
         nursery.start_soon(self.records.offer, self.endings.interruption(operation))
@@ -177,7 +174,7 @@ class SessionManager:
         for message in waiting:
             self._settle_aside(message, Stopped())
         operation = session.operation
-        if operation is not None and (operation.phase in INTERRUPTIBLE or operation.phase is Phase.IN_WAVE):
+        if operation is not None and operation.may_be_interrupted:
             operation.cancel(Reason.STOPPED)
         return True
 
@@ -185,9 +182,10 @@ class SessionManager:
         """Begin nothing more; every operation ends at its boundary, its wave by `wave_deadline`."""
         self.draining = True
         for session in self._sessions.values():
-            if session.operation is not None and session.operation.phase is not Phase.COMMITTING:
-                session.operation.cancel(Reason.SUSPENDED)
+            if session.operation is not None:
                 session.operation.end_waves_by(wave_deadline)
+                if session.operation.may_be_interrupted:
+                    session.operation.cancel(Reason.SUSPENDED)
 
     async def wait_empty(self) -> None:
         """Wait until no session is left."""

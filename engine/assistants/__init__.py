@@ -1,0 +1,1 @@
+"""Assistants that come with the engine."""

@@ -1,0 +1,28 @@
+"""The almanac: when holidays are, with weekday and sunset, answered offline from libraries."""
+
+import datetime
+from collections.abc import Callable
+
+from engine import Assistant, Context, Message, Results
+from engine.assistants.almanac.planner import Planner
+from engine.assistants.almanac.reply import write
+from engine.assistants.almanac.tools import make_tools
+
+__all__ = ["make_almanac"]
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def make_almanac(pace_seconds: float = 0.0, today: Callable[[], datetime.date] = _today) -> Assistant:
+    """An assistant that says when holidays are.
+
+    `pace_seconds`: the least time that a call of a tool takes, so that people can change their mind while
+    it runs.  `today`: the date from which "this year" and "past" are counted.
+    """
+
+    async def respond(message: Message, results: Results, context: Context) -> str:
+        return write(results, today())
+
+    return Assistant(planner=Planner(today), responder=respond, tools=make_tools(pace_seconds))

@@ -1,0 +1,131 @@
+"""The almanac's tools: each answers one small question from the libraries."""
+
+import datetime
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, ParamSpec, TypeVar
+
+import attrs
+import trio
+
+from engine import Tool, tool
+from engine.assistants.almanac import catalogue, civil, jewish, libraries, places, sky
+from engine.assistants.almanac.fuzzy import find_similar
+from engine.assistants.almanac.reading import read
+from engine.assistants.almanac.values import Holiday, NothingFound, Occurrence, Place, Sunset, Weekday
+from engine.assistants.almanac.words import grams, split
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A call takes milliseconds; the very first ones load the libraries, on a slow machine within seconds.
+_TIMEOUT_SECONDS: Final = 10.0
+# As many as one reads at a glance.
+_SIMILAR_MAX: Final = 3
+
+
+async def find_holiday(
+    text: str, year: int, earlier: Sequence[str] = (), known: Holiday | None = None, near: Place | None = None
+) -> Holiday:
+    """Which holiday a question names.
+
+    `earlier`: the user's questions before it, newest first, for one that names a place only ("and in
+    Rome?"), which `known` then answers when it is there.  `near`: the place known from before.
+    Raises NothingFound when no holiday is named that the libraries know.
+    """
+    for before in earlier:
+        near = near or (await read(before, year)).place
+    reading = await read(text, year, near)
+    if reading.holiday is not None:
+        return reading.holiday
+    if reading.place is not None and not reading.has_topic:
+        if known is not None:
+            return known
+        for before in earlier:
+            if (remembered := (await read(before, year)).holiday) is not None:
+                return remembered
+    raise NothingFound("no holiday by that name")
+
+
+async def find_place(
+    text: str, year: int, earlier: Sequence[str] = (), known: Place | None = None
+) -> Place | None:
+    """Which place a question is about; None when neither it nor an earlier one names any.
+
+    `known`: the place found for a question before it.  Raises NothingFound, with the place's name as the
+    text, when the question names one that is not in the database.
+    """
+    reading = await read(text, year)
+    if reading.place is not None:
+        return reading.place
+    if reading.unknown_place:
+        raise NothingFound(reading.unknown_place)
+    for before in earlier:
+        known = known or (await read(before, year)).place
+    return attrs.evolve(known, remembered=True) if known else None
+
+
+async def find_dates(holiday: Holiday, year: int, place: Place | None = None) -> list[Occurrence]:
+    """When a holiday comes round in a year, at a place's reckoning if it has its own.
+
+    Never empty: raises NothingFound when it does not come round that year.
+    """
+    if holiday.tradition == jewish.TRADITION:
+        found = jewish.find(holiday, year, israel=place is not None and place.country == jewish.ISRAEL)
+    else:
+        found = []
+        if place is not None:
+            found = civil.find(
+                place.country, place.subdivision, holiday.key, year, eve=holiday.begins_at_sunset
+            )
+        found = found or civil.find(holiday.country, "", holiday.key, year, eve=holiday.begins_at_sunset)
+        if holiday.tradition:
+            found = [attrs.evolve(occurrence, country_name="") for occurrence in found]
+    if not found:
+        raise NothingFound(f"{holiday.name} does not fall in {year}")
+    return found
+
+
+async def find_sunset(day: datetime.date, holiday: Holiday, place: Place | None = None) -> Sunset:
+    """When the sun sets on a day, at the place or else where the holiday is at home."""
+    there = place or places.find(holiday.home)
+    if there is None:
+        raise NothingFound(f"no city is known for {holiday.name}")
+    return sky.sunset(day, there)
+
+
+async def find_weekday(day: datetime.date) -> Weekday:
+    """The weekday of a date."""
+    return Weekday(day=day, name=f"{day:%A}")
+
+
+async def find_similar_names(text: str, year: int) -> list[str]:
+    """The known holidays whose names are most like what a question says, best first; may be empty."""
+    await libraries.load()
+    names = await catalogue.worldwide_names(year)
+    similar = await find_similar(grams(split(text)), list(names), _SIMILAR_MAX * 3)
+    shown = (
+        f"{day.name} in {day.country_name}" if day.country_name else day.name
+        for day in map(names.get, similar)
+        if day
+    )
+    return list(dict.fromkeys(shown))[:_SIMILAR_MAX]
+
+
+def make_tools(pace_seconds: float) -> list[Tool]:
+    """The tools, each call of which takes at least `pace_seconds`."""
+    decorate = tool(timeout=_TIMEOUT_SECONDS + pace_seconds, idempotent=True)
+    functions: tuple[Callable[..., Awaitable[object]], ...] = (
+        find_holiday, find_place, find_dates, find_sunset, find_weekday, find_similar_names,
+    )  # fmt: skip
+    return [decorate(_paced(function, pace_seconds)) for function in functions]
+
+
+def _paced(function: Callable[P, Awaitable[T]], pace_seconds: float) -> Callable[P, Awaitable[T]]:
+    @functools.wraps(function)
+    async def paced(*args: P.args, **kwargs: P.kwargs) -> T:
+        # First, so that a call which raises takes its time too.
+        await trio.sleep(pace_seconds)
+        return await function(*args, **kwargs)
+
+    return paced

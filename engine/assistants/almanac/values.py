@@ -1,0 +1,87 @@
+"""The frozen values that the almanac's tools hand to one another."""
+
+import datetime
+
+import attrs
+
+
+class NothingFound(LookupError):
+    """What was asked for is not in the libraries; the text says what."""
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """A city, or the capital that stands for a country named in the question.
+
+    `country` is the ISO 3166 code, `subdivision` the part of it that has holidays of its own (or empty),
+    `timezone` an IANA name.  `remembered`: the question did not name it, an earlier one did.
+    """
+
+    name: str
+    country: str
+    country_name: str
+    subdivision: str = ""
+    latitude: float
+    longitude: float
+    timezone: str
+    remembered: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Holiday:
+    """Which holiday is meant, and where its dates are found.
+
+    `name` as people read it and `key` as the library calls it.  `tradition` is empty for a day that a
+    country keeps for itself; `country` is the code of the country whose dates hold when the question
+    names none (empty for the Hebrew calendar).  `home` is the city whose sunset is shown when the question
+    names no place; empty when there is none.
+    """
+
+    name: str
+    key: str
+    tradition: str = ""
+    country: str = ""
+    country_name: str = ""
+    home: str = ""
+    begins_at_sunset: bool = False
+    # One sentence people should know, as that the moon may move the date.
+    remark: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Occurrence:
+    """One time that a holiday comes round: whole days `first` to `last`.
+
+    `begins` is the day on which it starts: the one before `first` when it starts at sunset.  `country_name`
+    is the country that keeps it, empty for a tradition's.  `days_elsewhere`: how many days it has outside
+    of Israel when this is Israel's count, and in Israel otherwise.
+    """
+
+    begins: datetime.date
+    first: datetime.date
+    last: datetime.date
+    estimated: bool = False
+    country_name: str = ""
+    days_elsewhere: int = 0
+
+    @property
+    def days(self) -> int:
+        """How many whole days it has."""
+        return (self.last - self.first).days + 1
+
+
+@attrs.frozen(kw_only=True)
+class Sunset:
+    """When the sun sets on a day, in the local time of a place, to the minute."""
+
+    day: datetime.date
+    place: str
+    at: datetime.datetime
+
+
+@attrs.frozen(kw_only=True)
+class Weekday:
+    """The English name of a day's weekday."""
+
+    day: datetime.date
+    name: str

@@ -1,0 +1,62 @@
+"""The REPL: the same engine as behind WhatsApp, with the terminal as the phone."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+import trio
+
+from engine.assistant import Assistant
+from engine.limits import Limits
+from engine.repl.chat import Chat
+from engine.repl.terminal import find_terminal
+from engine.texts import ACKNOWLEDGEMENT
+
+__all__ = ["run_repl"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_KILLED: Final = 128  # a shell's exit code for a process ended by a signal: this and the signal's number
+
+
+def run_repl(
+    assistant: Assistant,
+    *,
+    policy: str = "interrupt",
+    limits: Limits | None = None,
+    acknowledgement: str = ACKNOWLEDGEMENT,
+) -> int:
+    """Talk to an assistant in this process's terminal, or through its pipes; returns the exit code.
+
+    0 when the person or the input ended it, 128 and the signal's number when a signal did.  Nothing is
+    kept.  Must be called in the main thread; raises what `open_engine` raises.
+    """
+    return trio.run(
+        _repl, assistant, {"policy": policy, "limits": limits, "acknowledgement": acknowledgement}
+    )
+
+
+async def _repl(assistant: Assistant, options: dict[str, Any]) -> int:
+    chat = Chat(find_terminal())
+    with _leaving_on_signals(chat):
+        return await chat.talk(assistant, **options)
+
+
+@contextmanager
+def _leaving_on_signals(chat: Chat) -> Iterator[None]:
+    """A signal leaves; one that comes while leaving ends the process where it stands."""
+    token = trio.lowlevel.current_trio_token()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if chat.leaving:
+            os._exit(_KILLED + number)
+        token.run_sync_soon(chat.leave, _KILLED + number)
+
+    before = {number: signal.signal(number, hear) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,138 @@
+"""What the REPL shows: a chat line for what is said, one short line for an event worth one.
+
+Rule 1: no I/O, no clock, no Trio: the same events always give the same lines.
+Rule 2: nothing in a line can steer the terminal, whoever wrote it.
+"""
+
+import enum
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from engine.events import (
+    CallFinished,
+    Event,
+    PlanAccepted,
+    SessionCancelled,
+    SessionFailed,
+    SessionStarted,
+    SessionSuspended,
+    WaveFinished,
+    WaveStarted,
+)
+from engine.model import Status
+
+# As wide as "you> " and "bot> ", so that what was said stands out from what was done.
+INDENT: Final = "     "
+# A plan may have 200 calls; a line is read at a glance.
+_LISTED_MAX: Final = 6
+
+
+class Tone(enum.StrEnum):
+    """What a line is, so that a terminal with colours can show it."""
+
+    BOT = "bot"
+    YOU = "you"
+    LIVE = "live"
+    GOOD = "good"
+    BAD = "bad"
+
+
+def clean(text: str) -> str:
+    """The text without control characters and lone surrogates; line ends stay, tabs become spaces.
+
+    >>> clean("a\\tb\\x1b[2J\\udcff")
+    'a b[2J'
+    """
+    return "".join(
+        one for one in text.replace("\t", " ") if one == "\n" or unicodedata.category(one) not in ("Cc", "Cs")
+    )
+
+
+@attrs.frozen
+class Line:
+    """Something to show."""
+
+    text: str = attrs.field(converter=clean)
+    tone: Tone = Tone.LIVE
+
+
+def chat_line(speaker: str, text: str, tone: Tone) -> Line:
+    """What was said; its further lines stand under the first."""
+    return Line(f"{speaker}> " + text.replace("\n", f"\n{INDENT}"), tone)
+
+
+def live_line(text: str, tone: Tone = Tone.LIVE) -> Line:
+    """What was done."""
+    return Line(INDENT + text, tone)
+
+
+@attrs.frozen
+class Place:
+    """How far the present operation has come, as its events tell: waves planned, waves begun."""
+
+    planned: int = 0
+    begun: int = 0
+
+    def after(self, event: Event) -> "Place":
+        """The place that this event leads to."""
+        match event:
+            case SessionStarted():
+                return Place()
+            case PlanAccepted():
+                return attrs.evolve(self, planned=self.planned + len(event.waves))
+            case WaveStarted():
+                return attrs.evolve(self, begun=event.wave)
+        return self
+
+
+_START: Final = Place()
+
+
+def render(event: Event, place: Place = _START) -> Line | None:
+    """The line for an event that comes at this place; None for one that needs none."""
+    match event:
+        case PlanAccepted():
+            waves = _listed([f"[{_listed(wave)}]" for wave in event.waves], " → ") or "nothing to call"
+            return live_line(f"{'plan' if event.round == 0 else 'more'}    {waves}")
+        case WaveStarted():
+            return live_line(f"wave {event.wave}  {_listed(event.call_ids)}")
+        case WaveFinished():
+            return live_line(f"wave {event.wave}  finished in {event.seconds:.1f} s")
+        case CallFinished():
+            return _render_call(event)
+        case SessionCancelled():
+            verb = {"user_stopped": "stopped", "deadline": "out of time"}.get(event.reason, "interrupted")
+            return live_line(f"{verb} {_boundary(place)}", Tone.BAD)
+        case SessionSuspended():
+            return live_line(f"suspended {_boundary(place)}", Tone.BAD)
+        case SessionFailed():
+            return live_line(f"failed: {event.reason}", Tone.BAD)
+    return None
+
+
+def _render_call(event: CallFinished) -> Line:
+    why = f": {event.error}" if event.error else ""
+    if event.status is Status.SUCCEEDED:
+        return live_line(f"  ✓ {event.call_id}  {event.seconds:.1f} s{why}", Tone.GOOD)
+    if event.status is Status.SKIPPED:
+        return live_line(f"  - {event.call_id}  skipped{why}")
+    status = event.status.value.replace("_", " ")
+    return live_line(f"  ✗ {event.call_id}  {status}, {event.seconds:.1f} s{why}", Tone.BAD)
+
+
+def _boundary(place: Place) -> str:
+    """Where an operation ended early, and what therefore does not happen."""
+    if place.begun == 0:
+        return "before wave 1; no wave starts"
+    if place.begun < place.planned:
+        return f"at the boundary after wave {place.begun}; wave {place.begun + 1} does not start"
+    return f"at the boundary after wave {place.begun}, the last; no reply follows"
+
+
+def _listed(items: Sequence[str], separator: str = ", ") -> str:
+    """The items, the first few when there are too many for a line."""
+    shown = separator.join(items[:_LISTED_MAX])
+    return shown if len(items) <= _LISTED_MAX else f"{shown}{separator}… ({len(items)} in all)"

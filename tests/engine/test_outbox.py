@@ -1,0 +1,220 @@
+"""Sending: in order for each user, patient with the service, one user's failures delaying nobody else."""
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from engine import (
+    Assistant,
+    Limits,
+    OutboxRow,
+    Plan,
+    SendAmbiguous,
+    SendBlocked,
+    SendDelayed,
+    SendError,
+    SendRefused,
+)
+from engine.store import Mark
+from engine.testing import RecordingOutbound, UnreliableStore, open_conversation, scripted_assistant
+
+ANNA, BEN = "15551234567", "15557654321"
+
+
+def echoing() -> Assistant:
+    return scripted_assistant(Plan(), tools=[])
+
+
+class PerUser(RecordingOutbound):
+    """A way out that fails for one user only, and keeps when each text was taken."""
+
+    def __init__(self, failing: str, failures: list[SendError]) -> None:
+        super().__init__()
+        self.failing, self.left = failing, failures
+        self.taken: list[tuple[float, str]] = []
+
+    async def __call__(self, outgoing):
+        if isinstance(outgoing, OutboxRow):
+            if outgoing.user.id == self.failing and self.left:
+                raise self.left.pop(0)
+            self.taken.append((trio.current_time(), outgoing.text))
+        return await super().__call__(outgoing)
+
+
+async def exchange(outbound, *pairs: tuple[str, str], seconds: float = 1000, **options):
+    """Send these texts, one after the other; the outbox rows' events, in order."""
+    told = []
+    async with open_conversation(echoing(), outbound=outbound, **options) as conversation:
+        conversation.engine.events.subscribe(told.append)
+        for user_id, text in pairs:
+            await conversation.engine.process_message(user_id, text)
+        await trio.sleep(seconds)
+        depths = await conversation.engine.read_depths()
+    return told, depths.outbox
+
+
+async def test_each_users_rows_go_out_in_order(autojump_clock: MockClock) -> None:
+    """A row that has to wait holds back its own user's later rows, and nobody else's."""
+    outbound = PerUser(ANNA, [SendDelayed("pair limit", 131056)] * 2)
+    await exchange(outbound, (ANNA, "1"), (ANNA, "2"), (BEN, "3"))
+    assert outbound.taken == [(0, "done: 3"), (1 + 4, "done: 1"), (1 + 4, "done: 2")]
+
+
+async def test_the_services_trouble_holds_the_whole_number(autojump_clock: MockClock) -> None:
+    """Backoff doubles; nobody's row is lost or counted as refused."""
+    outbound = PerUser(ANNA, [SendDelayed("down", whole_number=True)] * 5)
+    told, left = await exchange(outbound, (ANNA, "1"))
+    assert outbound.taken == [(1 + 2 + 4 + 8 + 16, "done: 1")]
+    assert left == 0
+    waits = [event.wait_seconds for event in told if event.name == "outgoing_delayed"]
+    assert waits == [1, 2, 4, 8, 16]
+
+
+async def test_while_the_number_is_held_nobody_elses_row_is_tried(autojump_clock: MockClock) -> None:
+    """A throughput limit is the number's: another user's row waits with it."""
+    outbound = PerUser(ANNA, [SendDelayed("too fast", 130429, whole_number=True, wait_seconds=8)])
+    await exchange(outbound, (ANNA, "1"), (BEN, "2"))
+    assert sorted(outbound.taken) == [(8, "done: 1"), (8, "done: 2")]
+
+
+async def test_a_request_that_waited_for_its_turn_respects_the_hold(autojump_clock: MockClock) -> None:
+    """With one request at a time, the second begins after the first has failed: it must wait as well."""
+    attempts = []
+
+    async def out(outgoing):
+        if isinstance(outgoing, OutboxRow):
+            attempts.append((trio.current_time(), outgoing.text))
+            await trio.sleep(1)
+            if len(attempts) == 1:
+                raise SendDelayed("too fast", 130429, whole_number=True, wait_seconds=8)
+        return ""
+
+    async with open_conversation(echoing(), outbound=out, limits=Limits(sends_max=1)) as conversation:
+        await conversation.engine.process_message(ANNA, "1")
+        await conversation.engine.process_message(BEN, "2")
+        await trio.sleep(50)
+    assert [at for at, _ in attempts] == [0, 9, 10]
+
+
+async def test_the_providers_hint_is_kept(autojump_clock: MockClock) -> None:
+    """Retry-After and the like."""
+    outbound = PerUser(ANNA, [SendDelayed("slow down", whole_number=True, wait_seconds=90)])
+    await exchange(outbound, (ANNA, "1"))
+    assert outbound.taken == [(90, "done: 1")]
+
+
+async def test_an_hour_without_a_service_costs_delay_and_nothing_else(autojump_clock: MockClock) -> None:
+    """No session stays alive for it (P10), the pauses are bounded, every row arrives once."""
+    outbound = RecordingOutbound()
+    outbound.failures = [SendDelayed("down", whole_number=True)] * 20
+    async with open_conversation(echoing(), outbound=outbound) as conversation:
+        for number in range(10):
+            await conversation.engine.process_message(f"1555000000{number}", str(number))
+        await trio.sleep(1)
+        assert conversation.engine.live_sessions == 0
+        await trio.sleep(2 * 3600)
+    assert sorted(outbound.texts) == [f"done: {number}" for number in range(10)]
+
+
+async def test_a_refusal_is_a_dead_letter(autojump_clock: MockClock) -> None:
+    """Given up at once, with an event; the next row is sent."""
+    outbound = PerUser(ANNA, [SendRefused("not on WhatsApp", 131026)])
+    told, left = await exchange(outbound, (ANNA, "1"), (ANNA, "2"))
+    assert outbound.texts == ["done: 2"]
+    (given_up,) = [event for event in told if event.name == "outgoing_given_up"]
+    assert (given_up.error, given_up.attempts) == ("not on WhatsApp (error 131026)", 1)
+    assert left == 0
+
+
+async def test_a_row_that_is_refused_for_too_long_is_given_up(autojump_clock: MockClock) -> None:
+    """After send_attempts_max attempts, waiting 4^X seconds between them."""
+    outbound = PerUser(ANNA, [SendDelayed("pair limit", 131056)] * 3)
+    told, _ = await exchange(outbound, (ANNA, "1"), limits=Limits(send_attempts_max=3))
+    assert outbound.taken == []
+    assert [event.wait_seconds for event in told if event.name == "outgoing_delayed"] == [1, 4]
+    assert [event.attempts for event in told if event.name == "outgoing_given_up"] == [3]
+
+
+async def test_a_send_that_may_have_happened_is_made_once_more(autojump_clock: MockClock) -> None:
+    """After settle_seconds, at most once; it never holds back later rows."""
+    outbound = PerUser(ANNA, [SendAmbiguous("no answer")])
+    told, left = await exchange(outbound, (ANNA, "1"), (ANNA, "2"))
+    assert outbound.taken == [(0, "done: 2"), (30, "done: 1")]
+    assert left == 0
+    outbound = PerUser(ANNA, [SendAmbiguous("no answer")] * 2)
+    told, left = await exchange(outbound, (ANNA, "1"))
+    assert outbound.taken == []
+    assert [event.error for event in told if event.name == "outgoing_given_up"] == ["no answer"]
+    assert left == 0
+
+
+async def test_a_token_that_does_not_work_is_an_alarm_and_no_dead_letter(autojump_clock: MockClock) -> None:
+    """The number stops; it goes on when the operator has mended it."""
+    outbound = PerUser(ANNA, [SendBlocked("token expired", 190)] * 2)
+    told, left = await exchange(outbound, (ANNA, "1"))
+    assert outbound.taken == [(600, "done: 1")]
+    assert [event.error for event in told if event.name == "outgoing_blocked"] == [
+        "token expired (error 190)"
+    ] * 2
+    assert left == 0
+
+
+async def test_a_bug_in_the_way_out_is_tried_again_and_given_up_in_the_end(
+    autojump_clock: MockClock,
+) -> None:
+    """Whatever it raises that is no SendError concerns this one message."""
+    outbound = PerUser(ANNA, [RuntimeError("bug")] * 2)  # type: ignore[list-item]
+    await exchange(outbound, (ANNA, "1"), (BEN, "2"))
+    assert outbound.taken == [(0, "done: 2"), (5, "done: 1")]
+
+
+async def test_requests_under_way_are_bounded(autojump_clock: MockClock) -> None:
+    """sends_max at once, over all users."""
+    under_way = []
+    most = []
+
+    async def out(outgoing):
+        if isinstance(outgoing, OutboxRow):
+            under_way.append(1)
+            most.append(len(under_way))
+            await trio.sleep(1)
+            under_way.pop()
+        return ""
+
+    async with open_conversation(echoing(), outbound=out, limits=Limits(sends_max=3)) as conversation:
+        for number in range(10):
+            await conversation.engine.process_message(f"1555000000{number}", str(number))
+        await trio.sleep(10)
+    assert len(most) == 10
+    assert max(most) == 3
+
+
+async def test_nothing_is_sent_that_was_not_marked_first(autojump_clock: MockClock) -> None:
+    """A row becomes `sending` durably before its request: a store that refuses delays it."""
+    store = UnreliableStore()
+    store.refusals, store.only = 2, (Mark,)
+    outbound = PerUser("nobody", [])
+    _, left = await exchange(outbound, (ANNA, "1"), store=store)
+    assert outbound.taken == [(1, "done: 1")]
+    assert left == 0
+
+
+@pytest.mark.parametrize("kind", [SendRefused, SendDelayed, SendAmbiguous, SendBlocked])
+async def test_the_engine_closes_while_something_waits_to_be_sent(
+    autojump_clock: MockClock, kind: type[SendError]
+) -> None:
+    """The row stays in the store; the end is bounded."""
+    store = UnreliableStore()
+    outbound = RecordingOutbound()
+    outbound.failures = [kind("not now")] * 50
+    async with open_conversation(echoing(), outbound=outbound, store=store) as conversation:
+        await conversation.engine.process_message(ANNA, "1")
+    assert trio.current_time() <= 5
+    rows = await store.read_unsent(10)
+    expected = {
+        SendRefused: [],
+        SendDelayed: ["pending"],
+        SendAmbiguous: ["sending"],
+        SendBlocked: ["pending"],
+    }
+    assert [row.state.value for row in rows] == expected[kind]

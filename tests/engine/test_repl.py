@@ -1,0 +1,380 @@
+"""A conversation in the terminal: what is shown, what the commands do, how it ends."""
+
+import io
+import math
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from engine import Assistant, AssistantError, Call, Context, Message, Plan, Results
+from engine.repl import run_repl
+from engine.repl.chat import Chat
+from engine.repl.lines import Line, Tone
+from engine.repl.terminal import PlainTerminal, PromptTerminal, Terminal
+from engine.testing import scripted_assistant, sleeping_tool
+
+# The fake ------------------------------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class FakeTerminal:
+    """A terminal at which somebody writes each line at its second; after the last one the input ends.
+
+    `shown` is what stands on it.  Verified: the contract below runs against it and the real ones.
+    """
+
+    script: Sequence[tuple[float, str]] = ()
+    interactive: bool = False
+    shown: list[str] = attrs.field(factory=list)
+
+    def show(self, line: Line) -> None:
+        self.shown.append(line.text)
+
+    @asynccontextmanager
+    async def lines(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
+        put, lines = trio.open_memory_channel[str](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write, put)
+            yield lines
+            nursery.cancel_scope.cancel()
+
+    async def _write(self, put: trio.MemorySendChannel[str]) -> None:
+        async with put:
+            for second, text in self.script:
+                await trio.sleep_until(second)
+                await put.send(text)
+
+
+# The contract of every terminal --------------------------------------------------------------------
+
+# A terminal on which these lines were written, whose input then ends or stays open; and what it shows.
+Bench = Iterator[tuple[Terminal, Callable[[], str]]]
+
+
+@contextmanager
+def _fake(texts: Sequence[str], *, ends: bool) -> Bench:
+    script = [(0.0, text) for text in texts] + ([] if ends else [(math.inf, "")])
+    terminal = FakeTerminal(script)
+    yield terminal, lambda: "\n".join(terminal.shown)
+
+
+@contextmanager
+def _plain(texts: Sequence[str], *, ends: bool) -> Bench:
+    stdin, writer = os.pipe()
+    os.write(writer, "\n".join(texts).encode())
+    if ends:
+        os.close(writer)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stdout", shown := io.TextIOWrapper(io.BytesIO(), "utf-8"))
+            yield PlainTerminal(stdin), lambda: shown.buffer.getvalue().decode()
+    finally:
+        if not ends:
+            os.close(writer)  # first: it wakes the thread that was left in os.read
+        os.close(stdin)
+
+
+@contextmanager
+def _prompt(texts: Sequence[str], *, ends: bool) -> Bench:
+    shown = io.StringIO()
+    output = Vt100_Output(shown, lambda: Size(rows=24, columns=80), term="dumb", enable_cpr=False)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=output):
+        keys.send_text("".join(f"{text}\r" for text in texts) + ("\x04" if ends else ""))
+        yield PromptTerminal(), shown.getvalue
+
+
+every_terminal = pytest.mark.parametrize("open_bench", [_fake, _plain, _prompt])
+
+
+@every_terminal
+async def test_a_terminal_gives_each_line_in_order_and_then_the_end(open_bench) -> None:
+    """Every line once, as it was written, however fast; the last one without its line end, too."""
+    texts = ["Check Hanukkah", "", "/help", "חנוכה", "last"]
+    with open_bench(texts, ends=True) as (terminal, _shown):
+        async with terminal.lines() as lines:
+            assert [line async for line in lines] == texts
+
+
+@every_terminal
+async def test_a_terminal_can_be_left_while_nobody_writes(open_bench) -> None:
+    """A signal must not wait for the person: the block ends though its reader waits."""
+    with open_bench([], ends=False) as (terminal, _shown), trio.CancelScope() as scope:
+        async with terminal.lines() as lines, trio.open_nursery() as nursery:
+            nursery.start_soon(lines.receive)
+            await trio.testing.wait_all_tasks_blocked()
+            scope.cancel()
+    assert scope.cancelled_caught
+
+
+@every_terminal
+async def test_a_terminal_shows_a_line_in_every_tone_while_it_reads(open_bench) -> None:
+    """What is shown stands there when the block has ended."""
+    with open_bench([], ends=False) as (terminal, shown):
+        async with terminal.lines():
+            for tone in Tone:
+                terminal.show(Line(f"a {tone} line ✓", tone))
+        text = shown()
+    assert [f"a {tone} line ✓" in text for tone in Tone] == [True] * len(Tone)
+
+
+# The real ones' own --------------------------------------------------------------------------------
+
+
+async def test_bytes_that_are_no_text_come_as_replacement_characters() -> None:
+    """A pipe may carry anything."""
+    stdin, writer = os.pipe()
+    os.write(writer, b"a\xffb\n\xed\xb3\xbf\n")
+    os.close(writer)
+    async with PlainTerminal(stdin).lines() as lines:
+        assert [line async for line in lines] == ["a\ufffdb", "\ufffd\ufffd\ufffd"]
+    os.close(stdin)
+
+
+async def test_an_input_that_cannot_be_read_is_at_its_end(tmp_path) -> None:
+    """`midstream repl < /some/directory` says nothing, and ends."""
+    stdin = os.open(tmp_path, os.O_RDONLY)
+    async with PlainTerminal(stdin).lines() as lines:
+        assert [line async for line in lines] == []
+    os.close(stdin)
+
+
+def test_an_output_that_cannot_hold_a_character_gets_a_question_mark(monkeypatch) -> None:
+    """An ASCII terminal shows what it can."""
+    stdout = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", stdout)
+    PlainTerminal(0).show(Line("✓ a"))
+    assert stdout.buffer.getvalue() == b"? a\n"
+
+
+async def test_ctrl_c_clears_what_was_typed_and_with_nothing_typed_it_leaves() -> None:
+    """As in a shell; and then out."""
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("half a line\x03whole\r\x03never\r")
+        async with PromptTerminal().lines() as lines:
+            assert [line async for line in lines] == ["whole"]
+
+
+# Conversations -------------------------------------------------------------------------------------
+
+_look = sleeping_tool("look", 2.0)
+_PLAN = Plan(Call("who", _look), Call("when", _look, after=["who"]))
+_PLANNED = "     plan    [who] → [when]"
+_WAVE_1 = ["     wave 1  who", "       ✓ who  2.0 s", "     wave 1  finished in 2.0 s"]
+_WAVE_2 = ["     wave 2  when", "       ✓ when  2.0 s", "     wave 2  finished in 2.0 s"]
+_ACKNOWLEDGED = "bot> Got it! Switching to your new request..."
+_LEAVING = "     leaving at the next boundary; Ctrl-C leaves at once"
+
+
+async def _talk(
+    terminal: FakeTerminal, assistant: Assistant | None = None, *, leave_at: float = math.inf
+) -> tuple[int, list[str]]:
+    """The exit code, and what was shown after the two lines of welcome."""
+    chat = Chat(terminal)
+    assistant = assistant or scripted_assistant(_PLAN, tools=[_look])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_leave, chat, leave_at)
+        code = await chat.talk(assistant)
+        nursery.cancel_scope.cancel()
+    return code, terminal.shown[2:]
+
+
+async def _leave(chat: Chat, second: float) -> None:
+    await trio.sleep_until(second)
+    chat.leave(130)
+
+
+async def test_it_says_at_once_that_nothing_is_kept(autojump_clock) -> None:
+    """Before the first line: whoever expects a memory is told."""
+    terminal = FakeTerminal()
+    assert await _talk(terminal) == (0, [])
+    assert "Nothing is kept" in terminal.shown[0]
+
+
+async def test_a_pipe_is_a_whole_conversation(autojump_clock) -> None:
+    """Two lines, the second during the first one's wave: the wave ends, wave 2 does not start, one reply."""
+    terminal = FakeTerminal([(0, "Check Hanukkah"), (1, "Actually Passover")])
+    assert await _talk(terminal) == (
+        0,
+        [
+            "you> Check Hanukkah",
+            _PLANNED,
+            "     wave 1  who",
+            "you> Actually Passover",
+            _ACKNOWLEDGED,
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     interrupted at the boundary after wave 1; wave 2 does not start",
+            _PLANNED,
+            *_WAVE_1,
+            *_WAVE_2,
+            "bot> done: Actually Passover",
+        ],
+    )
+
+
+async def test_a_pipe_that_is_faster_than_any_wave_gets_its_last_answer(autojump_clock) -> None:
+    """Every line is taken as it is read; at the end the last fates are waited for."""
+    code, shown = await _talk(FakeTerminal([(0, "one"), (0, "two"), (0, "three")]))
+    assert code == 0
+    assert [text for text in shown if text.startswith("you>")] == ["you> one", "you> two", "you> three"]
+    assert shown[-8:] == [_PLANNED, *_WAVE_1, *_WAVE_2, "bot> done: three"]
+
+
+async def test_nothing_is_no_message(autojump_clock) -> None:
+    """Empty lines, blanks, and control characters alone are passed over; around a text they are taken off."""
+    terminal = FakeTerminal([(0, ""), (0, " \t "), (0, "\x1b\x00"), (0, "\udcff"), (0, " Pass\x07over \r")])
+    code, shown = await _talk(terminal)
+    assert (code, shown[0], shown[-1]) == (0, "you> Passover", "bot> done: Passover")
+    assert len([text for text in shown if text.startswith("you>")]) == 1
+
+
+async def test_stop_ends_the_request_at_its_boundary_and_says_where(autojump_clock) -> None:
+    """P3: the wave under way finishes, nothing after it starts; no acknowledgement, no reply."""
+    assert await _talk(FakeTerminal([(0, "Passover"), (1, "/stop")])) == (
+        0,
+        [
+            "you> Passover",
+            _PLANNED,
+            "     wave 1  who",
+            "you> /stop",
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     stopped at the boundary after wave 1; wave 2 does not start",
+        ],
+    )
+
+
+async def test_stop_says_when_there_is_nothing_to_stop(autojump_clock) -> None:
+    """Neither before the first request nor after its reply."""
+    code, shown = await _talk(FakeTerminal([(0, "/stop"), (1, "Passover"), (6, "/stop")]))
+    assert (code, shown[:2], shown[-3:]) == (
+        0,
+        ["you> /stop", "     nothing is running"],
+        ["bot> done: Passover", "you> /stop", "     nothing is running"],
+    )
+
+
+async def test_history_is_what_both_have_said(autojump_clock) -> None:
+    """P7: a request that was interrupted is part of it."""
+    script = [(0, "/history"), (1, "one"), (2, "two"), (9, "/history")]
+    code, shown = await _talk(FakeTerminal(script))
+    assert (code, shown[:2], shown[-4:]) == (
+        0,
+        ["you> /history", "     nothing has been said so far"],
+        ["you> /history", "you> one", "you> two", "bot> done: two"],
+    )
+
+
+async def test_help_names_every_command_and_an_unknown_one_is_told(autojump_clock) -> None:
+    """An unknown command is never sent as a message."""
+    assert await _talk(FakeTerminal([(0, "/help"), (0, "/stpo")])) == (
+        0,
+        [
+            "you> /help",
+            "     /stop      end what is running; the wave under way finishes, nothing after it starts",
+            "     /history   what was said so far",
+            "     /quit      leave (so does Ctrl-D, or Ctrl-C with nothing typed)",
+            "you> /stpo",
+            "     there is no command /stpo; /help lists them",
+        ],
+    )
+
+
+async def test_quitting_during_a_wave_lets_it_finish_and_says_what_does_not_happen(autojump_clock) -> None:
+    """P2 holds at the end, too; lines after /quit are not read, and nobody waits for the reply."""
+    assert await _talk(FakeTerminal([(0, "Passover"), (1, "/quit"), (1, "Easter")])) == (
+        0,
+        [
+            "you> Passover",
+            _PLANNED,
+            "     wave 1  who",
+            "you> /quit",
+            _LEAVING,
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     suspended at the boundary after wave 1; wave 2 does not start",
+        ],
+    )
+
+
+async def test_quitting_with_nothing_under_way_says_nothing(autojump_clock) -> None:
+    """There is nothing to say."""
+    assert await _talk(FakeTerminal([(0, "/quit")])) == (0, ["you> /quit"])
+
+
+async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -> None:
+    """Ctrl-D at a prompt is a wish to leave; the end of a pipe is not.  What was typed is not echoed."""
+    code, shown = await _talk(FakeTerminal([(0, "Passover"), (1, "")], interactive=True))
+    shown.remove("     typing…")
+    assert (code, shown) == (
+        0,
+        [
+            _PLANNED,
+            "     wave 1  who",
+            _LEAVING,
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     suspended at the boundary after wave 1; wave 2 does not start",
+        ],
+    )
+
+
+async def test_typing_is_shown_once_a_message_and_only_to_a_person(autojump_clock) -> None:
+    """The engine repeats it, because WhatsApp's fades; a line does not."""
+    slow = sleeping_tool("slow", 50.0)
+    assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow])
+    script = [(0, "one"), (5, "two"), (200, "")]
+    for interactive, lines in ((True, 2), (False, 0)):
+        _code, shown = await _talk(FakeTerminal(script, interactive=interactive), assistant)
+        assert shown.count("     typing…") == lines
+        assert shown[-1].endswith("done: two")
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+async def test_a_signal_leaves_at_the_boundary_with_its_code(autojump_clock, interactive) -> None:
+    """While lines are read and while the last fates are waited for alike."""
+    script = [(0, "Passover"), (math.inf, "")] if interactive else [(0, "Passover")]
+    code, shown = await _talk(FakeTerminal(script, interactive), leave_at=1)
+    assert (code, shown[-4:]) == (
+        130,
+        [
+            _LEAVING,
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     suspended at the boundary after wave 1; wave 2 does not start",
+        ],
+    )
+
+
+async def test_a_broken_assistant_is_explained_to_whoever_writes_it(autojump_clock) -> None:
+    """A user gets only the apology; at this terminal sits the author."""
+
+    async def respond(message: Message, results: Results, context: Context) -> str:
+        raise ValueError("no idea")
+
+    broken = attrs.evolve(scripted_assistant(Plan(), tools=[]), responder=respond, tools=[])
+    assert await _talk(FakeTerminal([(0, "Passover")]), broken) == (
+        0,
+        [
+            "you> Passover",
+            "     plan    nothing to call",
+            "     failed: ValueError: no idea",
+            "bot> Sorry, something went wrong with your request. Please try again.",
+        ],
+    )
+
+
+def test_what_is_wrong_with_the_options_is_raised_as_it_is() -> None:
+    """The command line prints it in one line; a group around it would be in the way."""
+    with pytest.raises(AssistantError, match="there is no policy 'no such'"):
+        run_repl(scripted_assistant(_PLAN, tools=[_look]), policy="no such")

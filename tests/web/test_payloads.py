@@ -1,0 +1,483 @@
+"""Whatever a signed body holds, its texts come out, the rest is counted, and nothing raises."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import Message, User
+from web.whatsapp.payloads import FIELDS, ITEMS_MAX, MESSAGE_TYPES, STATUSES, Unhandled, Webhook, parse
+
+PAYLOADS = Path(__file__).parent.parent / "payloads"
+SAMPLES = {path.name: path.read_bytes() for path in sorted(PAYLOADS.glob("*.json"))}
+EXPECTED = dict(
+    re.findall(r"^\| (\S+\.json) +\| (.+?) +\|$", (PAYLOADS / "README.md").read_text(), re.MULTILINE)
+)
+
+KINDS = (
+    {"malformed", "empty", "error", "message:malformed", "message:duplicate", "message:group"}
+    | {"message:text_empty", "message:unknown", "status:malformed", "status:unknown", "field:unknown"}
+    | {f"message:{name}" for name in MESSAGE_TYPES - {"text"}}
+    | {f"status:{name}" for name in STATUSES}
+    | {f"field:{name}" for name in FIELDS}
+)
+
+
+def text_item(number: int, **more: Any) -> dict[str, Any]:
+    """A text message of the wire, with an id of its own."""
+    item: dict[str, Any] = {
+        "from": "16505551234",
+        "id": f"wamid.{number}",
+        "timestamp": "1749416383",
+        "type": "text",
+    }
+    return {**item, "text": {"body": f"text {number}"}, **more}
+
+
+def message(number: int, **more: Any) -> Message:
+    """What `text_item` of that number comes out as."""
+    fields: dict[str, Any] = {"user": User("16505551234"), "text": f"text {number}", "timestamp": 1749416383}
+    return Message(**{"id": f"wamid.{number}", **fields, **more})
+
+
+def body_of(*messages: Any, **value: Any) -> bytes:
+    """A body with one entry and one change that holds these messages."""
+    change = {"field": "messages", "value": {"messages": list(messages), **value}}
+    return json.dumps(
+        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]}
+    ).encode()
+
+
+def kinds(webhook: Webhook) -> list[str]:
+    """The kinds of what did not become a message."""
+    return [other.kind for other in webhook.others]
+
+
+# Meta's samples -----------------------------------------------------------------------------------
+
+
+def test_the_table_of_samples_names_every_file() -> None:
+    """A new sample needs its line."""
+    assert EXPECTED.keys() == SAMPLES.keys()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_sample_comes_out_as_its_table_says(name: str) -> None:
+    """One message of a user we can answer, or one thing that is counted."""
+    webhook = parse(SAMPLES[name])
+    got = ["a message"] * len(webhook.messages) + kinds(webhook)
+    assert got == [EXPECTED[name]]
+
+
+def test_a_text_comes_out_whole() -> None:
+    """Id, sender, text and time, as Meta wrote them."""
+    assert parse(SAMPLES["meta_text_message.json"]).messages == (
+        Message(
+            id="wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQTRBNjU5OUFFRTAzODEwMTQ0RgA=",
+            user=User("16505551234"),
+            text="Does it come in another color?",
+            timestamp=1749416383,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "user_id"),
+    [
+        ("metadoc_business_scoped_user_ids_5.json", "user.93737..."),
+        ("metadoc_business_scoped_user_ids_6.json", "US.13491208655302741918"),
+    ],
+)
+def test_a_user_without_a_phone_number_is_known_by_the_scoped_id(name: str, user_id: str) -> None:
+    """`from` is absent, or empty, for people whose number we may not see."""
+    assert [one.user for one in parse(SAMPLES[name]).messages] == [User(user_id)]
+
+
+def test_a_failed_status_says_its_code() -> None:
+    """A 200 from the API is no delivery: the log shows why not."""
+    webhook = parse(SAMPLES["metadoc_status_3.json"])
+    assert webhook.others == (Unhandled("status:failed", "error 131049"),)
+
+
+# Batches ------------------------------------------------------------------------------------------
+
+
+def test_every_message_of_every_change_of_every_entry_comes_out_in_order() -> None:
+    """Meta batches up to a thousand updates into one body, of several users."""
+
+    def change(*numbers: int) -> dict[str, Any]:
+        return {"field": "messages", "value": {"messages": [text_item(number) for number in numbers]}}
+
+    entries = [{"changes": [change(3, 1), change(2)]}, {"changes": []}, {"changes": [change(5), change(4)]}]
+    webhook = parse(json.dumps({"entry": entries}).encode())
+    assert webhook == Webhook(messages=tuple(message(number) for number in (3, 1, 2, 5, 4)))
+
+
+def test_a_thousand_updates_all_come_out() -> None:
+    """The largest batch that Meta sends."""
+    webhook = parse(body_of(*(text_item(number) for number in range(1000))))
+    assert webhook.messages == tuple(message(number) for number in range(1000))
+
+
+def test_a_body_of_millions_has_an_end() -> None:
+    """Ten times Meta's largest batch is read, the rest is one thing counted."""
+    items: list[Any] = [text_item(1), *[5] * (ITEMS_MAX - 2), text_item(2)]
+    webhook = parse(body_of(*items))
+    assert webhook.messages == (message(1), message(2))
+    assert set(kinds(webhook)) == {"message:malformed"}
+    webhook = parse(body_of(*items, text_item(3), text_item(4)))
+    assert webhook.messages == (message(1), message(2))
+    assert kinds(webhook).count("too_many") == 1
+    assert len(webhook.others) == ITEMS_MAX - 1
+
+
+def test_statuses_and_errors_beside_messages_are_counted_one_by_one() -> None:
+    """A value may hold all three."""
+    statuses = [{"status": "delivered"}, {"status": "read"}, {"status": "teleported"}, {}, 5]
+    errors = [{"code": 130429}, {"code": "?"}]
+    webhook = parse(body_of(text_item(1), statuses=statuses, errors=errors))
+    assert webhook.messages == (message(1),)
+    assert kinds(webhook) == [
+        "status:delivered",
+        "status:read",
+        "status:unknown",
+        "status:unknown",
+        "status:malformed",
+        "error",
+    ]
+    assert webhook.others[-1].reason == "error 130429, an error without a code"
+
+
+def test_a_duplicate_within_one_body_is_one_message() -> None:
+    """The first stands; that it came twice is counted."""
+    webhook = parse(body_of(text_item(1), text_item(1, text={"body": "again"}), text_item(2)))
+    assert webhook.messages == (message(1), message(2))
+    assert kinds(webhook) == ["message:duplicate"]
+
+
+@pytest.mark.parametrize(
+    "field", ["history", "smb_message_echoes", "standby", "brand_new", None, 5, ["messages"]]
+)
+def test_messages_of_another_field_ask_for_nothing(field: Any) -> None:
+    """Old messages that are synchronised, and what staff typed in the app, are not the user's request."""
+    change = {"field": field, "value": {"messages": [text_item(1)], "message_echoes": [text_item(2)]}}
+    webhook = parse(json.dumps({"entry": [{"changes": [change]}]}).encode())
+    known = field if field in ("history", "smb_message_echoes", "standby") else "unknown"
+    assert (webhook.messages, kinds(webhook)) == ((), [f"field:{known}"])
+
+
+def test_an_unknown_type_keeps_the_number_of_kinds_bounded() -> None:
+    """A metric has a label a kind: what a stranger names must not make new ones."""
+    items = [text_item(number, type=f"invented_{number}") for number in range(50)]
+    webhook = parse(body_of(*items, {"type": None}, {}, {"type": ["text"]}))
+    assert set(kinds(webhook)) == {"message:unknown"}
+
+
+# One bad item -------------------------------------------------------------------------------------
+
+BAD_ITEMS: list[Any] = [
+    None,
+    5,
+    "text",
+    [],
+    [[]],
+    {},
+    text_item(2, id=None),
+    text_item(2, id=""),
+    text_item(2, id=5),
+    text_item(2, id="x" * 513),
+    text_item(2, id="a b"),
+    text_item(2, id="a\0b"),
+    text_item(2, id="\ud800"),
+    text_item(2, text=None),
+    text_item(2, text="plain"),
+    text_item(2, text={}),
+    text_item(2, text={"body": None}),
+    text_item(2, text={"body": ["a"]}),
+    text_item(2, **{"from": None}),
+    text_item(2, **{"from": 16505551234}),
+    text_item(2, **{"from": "+16505551234"}),
+    text_item(2, **{"from": "١٦٥٠"}),
+    text_item(2, **{"from": "1" * 21}),
+    text_item(2, **{"from": None, "from_user_id": ""}),
+    text_item(2, **{"from": None, "from_user_id": "US." + "1" * 158}),
+    text_item(2, **{"from": None, "from_user_id": "US. 1"}),
+    text_item(2, **{"from": None, "from_user_id": {"US": 1}}),
+    text_item(2, group_id="HBgLMTY1"),
+    text_item(2, type="hologram"),
+    {"\ud800": "\ud800"},
+]
+
+
+@pytest.mark.parametrize("bad", BAD_ITEMS)
+def test_a_bad_item_never_loses_its_neighbours(bad: Any) -> None:
+    """It is counted once; those before and after it come out."""
+    webhook = parse(body_of(text_item(1), bad, text_item(3)))
+    assert webhook.messages == (message(1), message(3))
+    assert len(webhook.others) == 1
+    assert kinds(webhook)[0] in {"message:malformed", "message:unknown", "message:group"}
+
+
+@pytest.mark.parametrize(
+    "bad", [None, 5, "x", [], {}, {"changes": 5}, {"changes": [5]}, {"changes": {"value": []}}]
+)
+def test_a_bad_entry_never_loses_its_neighbours(bad: Any) -> None:
+    """The same one level up."""
+    good = json.loads(body_of(text_item(1)))["entry"][0]
+    assert parse(json.dumps({"entry": [bad, good]}).encode()).messages == (message(1),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"text 2", b"\xff\xfe"),
+        (b"text 2", b"\\ud83d"),
+        (b"text 2", b"\\ude00\\ud83d"),
+        (b"text 2", b"\x00\x1f"),
+        (b'"1749416384"', b"NaN"),
+        (b'"1749416384"', b"-Infinity"),
+        (b'"1749416384"', b"9" * 100_000),
+        (b'"1749416384"', b"1e999"),
+    ],
+)
+def test_what_strict_json_forbids_in_one_item_never_loses_its_neighbours(before: bytes, after: bytes) -> None:
+    """Half an emoji in one text, or a byte that is not UTF-8, must not cost the batch."""
+    body = body_of(text_item(1), text_item(2, timestamp="1749416384"), text_item(3)).replace(before, after)
+    assert after in body
+    webhook = parse(body)
+    assert [one.id for one in webhook.messages if one.id != "wamid.2"] == ["wamid.1", "wamid.3"]
+    assert len(webhook.messages) + len(webhook.others) == 3
+    for one in webhook.messages:
+        one.text.encode()
+
+
+def test_a_value_with_parts_of_wrong_types_keeps_its_messages() -> None:
+    """`statuses`, `errors` and `contacts` are judged apart."""
+    webhook = parse(body_of(text_item(1), statuses=5, errors="x", contacts=7, metadata=[]))
+    assert webhook.messages == (message(1),)
+    assert kinds(webhook) == ["status:malformed", "error"]
+
+
+# Single fields ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "seconds"),
+    [
+        ("1749416383", 1749416383),
+        (1749416383, 1749416383),
+        ("4102444800", 4102444800),
+        ("4102444801", None),
+        ("1749416383000", None),
+        ("9" * 5000, None),
+        (10**30, None),
+        ("-1", None),
+        (-1, None),
+        ("0", None),
+        ("", None),
+        ("soon", None),
+        (" 5", None),
+        ("1_0", None),
+        ("٣٠", None),
+        (1749416383.5, None),
+        (True, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_a_message_with_an_unusable_time_still_counts(timestamp: Any, seconds: int | None) -> None:
+    """The store sets the time then; a user's text is not lost for it."""
+    assert parse(body_of(text_item(1, timestamp=timestamp))).messages == (message(1, timestamp=seconds),)
+
+
+def test_an_absent_time_and_null_fields_are_lenient() -> None:
+    """Lean bodies are real: only id, sender and text are needed."""
+    lean = {"from": "1", "id": "a", "type": "text", "text": {"body": "Hi"}, "group_id": None}
+    assert parse(body_of(lean, contacts=None, statuses=None, errors=None)) == Webhook(
+        messages=(Message(id="a", user=User("1"), text="Hi", timestamp=None),)
+    )
+
+
+def test_the_phone_number_comes_before_the_scoped_id() -> None:
+    """Both are given as long as we may see the number."""
+    item = text_item(1, from_user_id="US.1")
+    assert parse(body_of(item)).messages == (message(1),)
+    item["from"] = 5
+    assert parse(body_of(item)).messages == (message(1, user=User("US.1")),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\n\t",
+        "\u200b",
+        "\u2060\ufeff",
+        "\u3164",
+        "\u2800\u2800",
+        "\ufe0f",
+        "\0",
+        "\u200d \u00a0\u3000",
+    ],
+)
+def test_a_text_that_shows_nothing_asks_for_nothing(text: str) -> None:
+    """It neither interrupts nor is answered."""
+    assert kinds(parse(body_of(text_item(1, text={"body": text})))) == ["message:text_empty"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("?", "?"),
+        ("  Hi  ", "  Hi  "),
+        ("👍🏽", "👍🏽"),
+        ("\U0001fae9", "\U0001fae9"),
+        ("a\0b", "ab"),
+        ("Hi \ud83d", "Hi \ufffd"),
+        ("\ude00 Hi", "\ufffd Hi"),
+        ("<b>&amp;\u2028", "<b>&amp;\u2028"),
+    ],
+)
+def test_a_text_is_kept_as_it_is_where_a_store_can(text: str, stored: str) -> None:
+    """Only NUL goes, and half an emoji becomes the replacement character."""
+    assert parse(body_of(text_item(1, text={"body": text}))).messages == (message(1, text=stored),)
+
+
+# Whole bodies that are nothing --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "malformed"),
+        (b"not json", "malformed"),
+        (b"null", "malformed"),
+        (b"[]", "malformed"),
+        (b"5", "malformed"),
+        (b'"x"', "malformed"),
+        (b"NaN", "malformed"),
+        (b"9" * 100_000, "malformed"),
+        (b"[" * 100_000, "malformed"),
+        (b'{"a":' * 100_000, "malformed"),
+        (b'{"entry":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "malformed"),
+        (b"\xff\xfe\x00", "malformed"),
+        (b"\xef\xbb\xbf{}", "malformed"),
+        (b"{}", "empty"),
+        (b'{"entry":null}', "empty"),
+        (b'{"entry":[]}', "empty"),
+        (b'{"entry":[{}]}', "empty"),
+        (b'{"entry":5}', "malformed"),
+        (b'{"entry":[{"changes":[{"field":"messages"}]}]}', "malformed"),
+        (b'{"entry":[{"changes":[{"field":"messages","value":{}}]}]}', "field:messages"),
+        (b'{"entry":[{"changes":[{"value":{}}]}]}', "field:unknown"),
+    ],
+)
+def test_a_body_that_is_nothing_is_one_thing_counted(body: bytes, kind: str) -> None:
+    """Signed and not understood is answered 200: it must not raise, and must not vanish."""
+    webhook = parse(body)
+    assert (webhook.messages, kinds(webhook)) == ((), [kind])
+    assert webhook.others[0].reason
+
+
+def test_reasons_hold_nothing_that_a_user_wrote() -> None:
+    """They go into the log."""
+    written = "16505559999"
+    items = [
+        text_item(1, id=[written]),
+        text_item(2, type=written),
+        {"type": "text", "id": written, "text": written},
+    ]
+    webhook = parse(body_of(*items, statuses=[{"status": written, "errors": [{"code": written}]}]))
+    assert len(webhook.others) == 4
+    assert written not in repr(webhook)
+
+
+# Generated ----------------------------------------------------------------------------------------
+
+# Surrogates too: json.dumps writes them as escapes, as Meta does.
+words = st.text(st.characters(), max_size=8)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def check(webhook: Webhook) -> None:
+    """What holds for every body."""
+    assert webhook.messages or webhook.others
+    assert set(kinds(webhook)) <= KINDS
+    assert len({one.id for one in webhook.messages}) == len(webhook.messages)
+    for one in webhook.messages:
+        assert one.id
+        assert one.user.id
+        f"{one.id}{one.user.id}{one.text}".encode()
+        assert one.timestamp is None or one.timestamp > 0
+
+
+@given(st.binary())
+def test_no_bytes_raise(body: bytes) -> None:
+    """Whatever comes."""
+    check(parse(body))
+
+
+@given(json_values)
+def test_no_json_raises(value: Any) -> None:
+    """At any depth of the envelope."""
+    check(parse(json.dumps(value).encode()))
+    check(parse(json.dumps({"entry": value}).encode()))
+    check(parse(json.dumps({"entry": [{"changes": value}]}).encode()))
+    check(parse(json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()))
+    check(parse(body_of(value, statuses=value, errors=value)))
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container and key within, as (container, key)."""
+    found: list[tuple[Any, Any]] = []
+    keys: Any = (
+        value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for key in keys:
+        found += [(value, key), *places(value[key])]
+    return found
+
+
+def mutate(value: Any, data: st.DataObject) -> None:
+    """Replace or remove something somewhere within."""
+    container, key = data.draw(st.sampled_from(places(value)))
+    if data.draw(st.booleans()):
+        container[key] = data.draw(json_values)
+    else:
+        del container[key]
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(name=st.sampled_from(sorted(SAMPLES)), times=st.integers(1, 3), data=st.data())
+def test_no_mutated_sample_raises(name: str, times: int, data: st.DataObject) -> None:
+    """Meta's own samples, with up to three things replaced or removed, and a byte changed."""
+    value = json.loads(SAMPLES[name])
+    for _ in range(times):
+        if places(value):
+            mutate(value, data)
+    body = json.dumps(value).encode()
+    check(parse(body))
+    at = data.draw(st.integers(0, len(body) - 1))
+    check(parse(body[:at] + data.draw(st.binary(max_size=2)) + body[at + 1 :]))
+
+
+@given(name=st.sampled_from(sorted(SAMPLES)), data=st.data())
+def test_a_mutated_item_keeps_its_neighbours(name: str, data: st.DataObject) -> None:
+    """Whatever becomes of one message, those before and after it come out as they are."""
+    value = json.loads(SAMPLES[name])["entry"][0]["changes"][0]["value"]
+    for item in value.get("messages", [text_item(2)]):
+        mutated = copy.deepcopy(item)
+        mutate(mutated, data)
+        webhook = parse(body_of(text_item(1), mutated, text_item(3)))
+        check(webhook)
+        assert (webhook.messages[0], webhook.messages[-1]) == (message(1), message(3))
