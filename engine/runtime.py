@@ -62,6 +62,7 @@ class Engine:
         self._new_id = new_id
         self._receiving = 0
         self._drained: trio.Event | None = None
+        self._all_ended = False
         self._threads = Threads(limits)
         self._waiters = Waiters()
         records = Records(store, self.events, limits)
@@ -174,24 +175,27 @@ class Engine:
         limit = self.limits.history_messages_max
         return (await self._store.read_conversation(user_id, limit=limit)).turns
 
-    async def drain(self) -> None:
+    async def drain(self) -> bool:
         """Begin nothing new; return when every operation has ended or is suspended.
 
         Running waves get `grace_seconds`.  What is received meanwhile is stored for the next start.
+        False when an operation did not end even so: a tool that shields itself holds its wave.
         """
         if self._drained is not None:
             await self._drained.wait()
-            return
+            return self._all_ended
         self._drained = trio.Event()
         started_at = trio.current_time()
         self.events.emit(DrainStarted(grace_seconds=self.limits.grace_seconds, sessions=self.live_sessions))
         self.sessions.suspend(started_at + self.limits.grace_seconds)
         # A tool that shields itself could hold its wave beyond the grace; the process must still end.
-        with trio.move_on_after(self.limits.grace_seconds + self.limits.record_seconds_max):
+        with trio.move_on_after(self.limits.grace_seconds + self.limits.record_seconds_max) as waiting:
             await self.sessions.wait_empty()
+        self._all_ended = not waiting.cancelled_caught
         await self._outbox.flush(_FLUSH_SECONDS)
         self.events.emit(DrainFinished(seconds=trio.current_time() - started_at))
         self._drained.set()
+        return self._all_ended
 
     # What the store tells -------------------------------------------------------------------------
 

@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
 import trio
 
 from engine.errors import StoreUnusable
 
 _POLL_SECONDS: Final = 0.1
+
+_log: Final = structlog.get_logger("midstream.store")
 
 
 @asynccontextmanager
@@ -42,18 +45,29 @@ async def hold_ownership(database: Path, *, wait_seconds: float) -> AsyncIterato
 
 
 async def _lock(file: int, database: Path, wait_seconds: float) -> None:
+    if _try_lock(file, database):
+        return
+    _log.info("waiting for the database", database=str(database), owner=_owner(file), seconds=wait_seconds)
     deadline = trio.current_time() + wait_seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if trio.current_time() >= deadline:
-                owner = os.pread(file, 200, 0).decode(errors="replace") or "unknown"
-                raise StoreUnusable(
-                    f"{database} is in use by process {owner}; stop that one, or use another database"
-                ) from None
-            await trio.sleep(_POLL_SECONDS)
-        except OSError as error:
-            raise StoreUnusable(f"{database} cannot be locked: {error.strerror}") from error
-        else:
+    while trio.current_time() < deadline:
+        await trio.sleep(_POLL_SECONDS)
+        if _try_lock(file, database):
             return
+    raise StoreUnusable(
+        f"{database} is in use by process {_owner(file)}; stop that one, or use another database"
+    )
+
+
+def _try_lock(file: int, database: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise StoreUnusable(f"{database} cannot be locked: {error.strerror}") from error
+    return True
+
+
+def _owner(file: int) -> str:
+    """The process that has the lock, as it wrote itself down."""
+    return os.pread(file, 200, 0).decode(errors="replace") or "unknown"

@@ -1,0 +1,106 @@
+"""The command line: reads the settings, refuses wrong ones in one line, and runs a command."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from web.settings import Settings, SettingsError, load_settings, read_environment
+
+_REFUSED: Final = 2  # what argparse too returns for a wrong command line
+_UNUSABLE: Final = 1
+_BROKEN: Final = 70  # sysexits.h, EX_SOFTWARE
+_INTERRUPTED: Final = 130  # what shells know for Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 2 when a setting is wrong, 1 when a part cannot be used."""
+    options = _parse(arguments)
+    try:
+        return int(options.run(read_environment(Path.cwd())))
+    except SettingsError as error:
+        return _refuse(str(error), _REFUSED)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="midstream", description="Chat assistants on WhatsApp whose users may change their mind."
+    )
+    parser.add_argument("--version", action="version", version=f"midstream {version('midstream')}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    serve = commands.add_parser(
+        "serve", help="serve the webhook; without WhatsApp credentials, with a phone in the browser"
+    )
+    serve.set_defaults(run=_serve)
+    repl = commands.add_parser("repl", help="talk to the assistant in this terminal")
+    repl.set_defaults(run=_talk)
+    return parser.parse_args(arguments)
+
+
+def _serve(environment: Mapping[str, str]) -> int:
+    settings = load_settings(environment)
+    log = _start_logs(settings)
+    # Only now: these take longer than a person should wait for a first line.
+    import trio
+
+    from engine import StoreUnusable
+    from web.assistants import load_assistant
+    from web.serving import run_server
+
+    assistant = load_assistant(settings.assistant, pace_seconds=settings.pace_seconds)
+    try:
+        trio.run(run_server, settings, assistant)
+    except SettingsError:
+        raise
+    except StoreUnusable as error:
+        return _refuse(f"MIDSTREAM_DATABASE: {error}", _UNUSABLE)
+    except Exception:
+        # Through the log, which masks what must not be shown.
+        log.exception("the server broke; please report this")
+        return _BROKEN
+    return 0
+
+
+def _start_logs(settings: Settings) -> Any:
+    from web.logs import configure_logs, get_logger
+
+    whatsapp = settings.whatsapp
+    configure_logs(sys.stderr, secrets=[whatsapp.access_token, whatsapp.app_secret, whatsapp.verify_token])
+    log = get_logger("midstream.server")
+    log.info(
+        "starting",
+        version=version("midstream"),
+        assistant=settings.assistant,
+        policy=settings.policy,
+        database=settings.database,
+    )
+    return log
+
+
+def _talk(environment: Mapping[str, str]) -> int:
+    # The terminal is the phone: whose WhatsApp number it would be, or where it listens, does not matter.
+    ours = {name: value for name, value in environment.items() if not name.startswith("WHATSAPP_")}
+    settings = load_settings(ours | {"MIDSTREAM_BIND": ""})
+
+    from engine.repl import run_repl
+    from web.assistants import load_assistant
+
+    return run_repl(
+        load_assistant(settings.assistant, pace_seconds=settings.pace_seconds),
+        policy=settings.policy,
+        limits=settings.limits,
+        acknowledgement=settings.acknowledgement,
+    )
+
+
+def _refuse(reason: str, code: int) -> int:
+    print(f"midstream: {reason}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
