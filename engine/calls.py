@@ -11,6 +11,7 @@ import attrs
 import stamina
 import trio
 
+from engine import texts
 from engine.errors import ToolFailed
 from engine.events import (
     CallFinished,
@@ -176,5 +177,5 @@ def one_line(error: BaseException) -> str:
     """What is wrong, in one line; of a group, its first member."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    text = " ".join(str(error).split())
+    text = texts.whole(" ".join(str(error).split()))
     return text if isinstance(error, ToolFailed) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Self
 import attrs
 
 from engine.errors import CallDidNotSucceed
+from engine.texts import whole
 
 _DIGITS_SHOWN: Final = 4
 
@@ -38,7 +39,7 @@ class Message:
 
     id: str
     user: User
-    text: str = attrs.field(repr=False)
+    text: str = attrs.field(repr=False, converter=whole)
     timestamp: int | None = None
     sequence: int = 0
 
@@ -52,7 +53,7 @@ class Message:
 class Reply:
     """What goes out in answer to a message."""
 
-    text: str = attrs.field(repr=False)
+    text: str = attrs.field(repr=False, converter=whole)
 
     def __str__(self) -> str:
         return self.text
@@ -316,7 +317,7 @@ class OutboxRow:
     id: str
     user: User
     kind: OutgoingKind
-    text: str = attrs.field(repr=False)
+    text: str = attrs.field(repr=False, converter=whole)
     operation_id: str = ""
     message_id: str = ""
     sequence: int = 0

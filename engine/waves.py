@@ -1,16 +1,19 @@
 """Runs one wave: every call whose dependencies are settled, at once, shielded, and recorded.
 
 Rule 1: the intent is recorded before the act (P6).
-Rule 2: act and record share one shield: an interruption neither shortens a wave nor loses it (P2).
+Rule 2: act and record share one shield: an interruption neither shortens a wave nor loses it (P2).  Each
+outcome is recorded as its call ends.
 Rule 3: every part of the shield has its own bound; a shutdown can only lower the deadline of the act.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import attrs
 import trio
 
 from engine.calls import Caller
+from engine.errors import StoreUnavailable
 from engine.events import CallFinished, Events, WaveFinished, WaveStarted
 from engine.limits import Limits
 from engine.model import Outcome, Status
@@ -43,11 +46,11 @@ class Waves:
         operation.advance(Fact.WAVE_STARTED)
         started_at = trio.current_time()
         with trio.CancelScope(shield=True):  # each of its parts is bounded
-            if ready:
-                await self._act(ready, operation)
+            recorded = await self._act(ready, operation) if ready else set()
             # A finished tool has acted on the world: nothing may land between the act and its record.
-            outcomes = tuple(operation.outcomes[call.id] for call in wave)
-            await self.records.write(Happened(operation_id=operation.id, outcomes=outcomes))
+            rest = tuple(operation.outcomes[call.id] for call in wave if call.id not in recorded)
+            if rest:
+                await self.records.write(Happened(operation_id=operation.id, outcomes=rest))
         operation.advance(Fact.WAVE_FINISHED)
         if ready:
             self.events.emit(
@@ -86,7 +89,8 @@ class Waves:
             )
         )
 
-    async def _act(self, ready: Sequence[Call], operation: Operation) -> None:
+    async def _act(self, ready: Sequence[Call], operation: Operation) -> set[str]:
+        """Make the calls; returns the ids of those whose outcomes are recorded already."""
         call_ids = tuple(call.id for call in ready)
         await self.records.write(Intended(operation_id=operation.id, call_ids=call_ids, at=self.now()))
         operation.waves_run += 1
@@ -98,8 +102,18 @@ class Waves:
                 call_ids=call_ids,
             )
         )
+        recorded: set[str] = set()
         with operation.open_wave_scope(self.limits.wave_seconds_max):
             async with trio.open_nursery() as nursery:
                 for call in ready:
-                    nursery.start_soon(self.caller.call, call, operation)
+                    nursery.start_soon(self._make, call, operation, recorded)
         operation.wave_scope = None
+        return recorded
+
+    async def _make(self, call: Call, operation: Operation, recorded: set[str]) -> None:
+        """One call and its record: a crash while its siblings are still at work must not lose it."""
+        await self.caller.call(call, operation)
+        outcome = operation.outcomes[call.id]
+        with suppress(StoreUnavailable):  # the end of the wave tries again, patiently
+            await self.records.write_once(Happened(operation_id=operation.id, outcomes=(outcome,)))
+            recorded.add(call.id)

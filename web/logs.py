@@ -46,8 +46,10 @@ mask_user: Final = mask
 get_logger: Final = structlog.get_logger
 
 _NEVER: Final = r"(?!)"
-# Hex digits of a SHA-256: 48 bits tell all messages of a log apart.
+# 48 bits tell all messages of a log apart.
 _HASH_CHARACTERS: Final = 12
+# In a hash a run of digits would be chance, and look like a phone number.
+_NO_DIGITS: Final = str.maketrans("0123456789", "ghijklmnop")
 _DIGITS_SHOWN: Final = 4
 # What a log may be nested; deeper is shown as Python would, so that a loop in a value ends.
 _DEPTH_MAX: Final = 8
@@ -61,8 +63,8 @@ _PRIVATE: Final = re.compile(
 )
 # As numbers, phone numbers are at least this; our own counts and sequences stay below it.
 _NUMBER_MIN: Final = 10**9
-# A whole value that is an id of ours (a UUID, or `hash_id`): a run of digits in it is chance.
-_OUR_ID: Final = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{12,32}")
+# A whole value that is an id of ours, a UUID: a run of digits in it is chance too.
+_OUR_ID: Final = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{32}")
 # What could steer a terminal, forge a line, or not be encoded.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNPRINTABLE_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -72,16 +74,12 @@ _log: Final = structlog.get_logger("midstream.events")
 
 
 def hash_id(message_id: str) -> str:
-    """A message id as logs may show it: the first 12 hex digits of its SHA-256.
+    """A message id as logs may show it: twelve letters of its SHA-256, always the same.
 
-    Stable, so that a known id is found with `printf %s ID | sha256sum`.  Longer by as much as it takes to
-    have a letter: digits alone would look like a phone number.
+    A known id is found with `printf %s ID | sha256sum | cut -c 1-12 | tr 0-9 g-p`.
     """
     digest = hashlib.sha256(message_id.encode("utf-8", "surrogatepass")).hexdigest()
-    length = _HASH_CHARACTERS
-    while digest[:length].isdigit():
-        length += 1
-    return digest[:length]
+    return digest[:_HASH_CHARACTERS].translate(_NO_DIGITS)
 
 
 # Events -------------------------------------------------------------------------------------------
@@ -181,9 +179,9 @@ def configure_logs(stream: TextIO, *, pretty: bool | None = None, secrets: Colle
 def _renderer(*, pretty: bool, colors: bool) -> Processor:
     if pretty:
         return structlog.dev.ConsoleRenderer(
-            # The default one would show the values of local variables.
             colors=colors,
             sort_keys=False,
+            # Never used while tracebacks are texts by then; the default one would show local variables.
             exception_formatter=structlog.dev.plain_traceback,
         )
     return structlog.processors.JSONRenderer(serializer=_to_json)
@@ -198,14 +196,15 @@ class _Output:
     """The stream, shared by all threads that log."""
 
     _stream: TextIO
-    _lock: threading.Lock = attrs.field(factory=threading.Lock)
+    # Reentrant: what is collected while a line is written may warn, and a warning is a line.
+    _lock: threading.RLock = attrs.field(factory=threading.RLock)
 
     def named(self, name: str = "") -> "_Sink":
         return _Sink(name, self._write)
 
     def _write(self, line: str) -> None:
-        # A full disk or a closed pipe; ValueError: a closed stream, or one that has no such letter.
-        with self._lock, contextlib.suppress(OSError, ValueError):
+        # A full disk, a closed pipe; a closed stream or one without such a letter; one that is being written.
+        with self._lock, contextlib.suppress(OSError, ValueError, RuntimeError):
             self._stream.write(line + "\n")
             self._stream.flush()
 

@@ -133,7 +133,7 @@ def _bind(raw: str) -> tuple[str, int]:
             f" not {_shown(raw)}"
         )
     host, port = match["ipv6"] or match["name"], int(match["port"])
-    if not (_is_ipv6(host) if match["ipv6"] else _HOST_NAME.fullmatch(host)):
+    if not _is_host(host, in_brackets=match["ipv6"] is not None):
         raise ValueError(f"{_shown(host)} is no host to listen on")
     if port > 65_535:
         raise ValueError(f"the port must be 0 to 65535, not {port}")
@@ -208,13 +208,14 @@ def _secret(raw: str) -> str:
 def _graph_url(raw: str) -> str:
     try:
         parts = urlsplit(raw)
-        host, _ = parts.hostname or "", parts.port
+        _ = parts.port  # raises when it is no port
     except ValueError:
-        host = ""
+        parts = urlsplit("")
+    host = parts.hostname or ""
     if (
         not _is_visible_ascii(raw)
         or parts.scheme not in ("http", "https")
-        or not (_is_ipv6(host) or _HOST_NAME.fullmatch(host))
+        or not _is_host(host, in_brackets="[" in parts.netloc)
     ):
         raise ValueError(f"must be http or https with a host, as {GRAPH_URL}")
     if "@" in parts.netloc or "?" in raw or "#" in raw:
@@ -238,11 +239,16 @@ def _is_visible_ascii(text: str) -> bool:
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
-def _is_ipv6(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).version == 6
-    except ValueError:
+def _is_host(text: str, *, in_brackets: bool) -> bool:
+    if in_brackets != (":" in text):
         return False
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        # Digits at the end are an address in the making, which each library understands in its own way.
+        last_label = text.removesuffix(".").rpartition(".")[2]
+        return _HOST_NAME.fullmatch(text) is not None and not last_label.isdigit()
+    return "%" not in text  # a zone: not every library takes it
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine import Limits, texts
+from engine import Limits, Message, OutboxRow, OutgoingKind, Reply, User, texts
 from engine.split import split_text
+from engine.texts import whole
 
 SAID: dict[str, Any] = {name: value for name, value in vars(texts).items() if name.isupper()}
 
@@ -33,3 +34,11 @@ def test_whoever_is_refused_is_told_to_try_again(name: str) -> None:
     """P4: and is asked for pardon."""
     assert SAID[name].startswith("Sorry, ")
     assert "again" in SAID[name]
+
+
+def test_half_an_emoji_can_be_stored_and_sent() -> None:
+    """A text cut in the middle of one, by an assistant or a file name, loses that one and nothing else."""
+    assert whole("Hanukkah 🕎 is late \ud83d") == "Hanukkah 🕎 is late ?"
+    user = User("15551234567")
+    assert Reply("\ud83d").text == Message(id="m1", user=user, text="\ud83d").text == "?"
+    assert OutboxRow(id="r1", user=user, kind=OutgoingKind.NOTE, text="\ud83d").text == "?"

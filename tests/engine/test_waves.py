@@ -24,13 +24,13 @@ class WatchedStore(UnreliableStore):
                 self.trail.add("happened", ",".join(outcome.call_id for outcome in change.outcomes))
 
 
-async def test_the_intent_is_recorded_before_the_act(autojump_clock: MockClock) -> None:
-    """P6: and the outcomes after it, once for the wave."""
+async def test_intents_are_recorded_before_acts_and_outcomes_after_them(autojump_clock: MockClock) -> None:
+    """P6: all intents of a wave at once; each outcome as its call ends, whatever its siblings still do."""
     trail = Trail()
     store = WatchedStore(trail)
     store.seconds, store.only = 0.5, (Intended, Happened)
-    act = sleeping_tool("act", 1, trail=trail)
-    assistant = scripted_assistant(Plan(Call("x", act), Call("y", act)), tools=[act])
+    quick, slow = (sleeping_tool(name, seconds, trail=trail) for name, seconds in (("quick", 1), ("slow", 3)))
+    assistant = scripted_assistant(Plan(Call("x", slow), Call("y", quick)), tools=[quick, slow])
     async with open_conversation(assistant, trail=trail, store=store) as conversation:
         await conversation.send(("m1", "go"))
         await trio.sleep(20)
@@ -38,10 +38,32 @@ async def test_the_intent_is_recorded_before_the_act(autojump_clock: MockClock) 
         entry for entry in trail.entries if entry[1] in ("intended", "acted", "happened", "answered")
     ] == [
         (0.5, "intended", "x,y"),
-        (1.5, "acted", "act"),
-        (1.5, "acted", "act"),
-        (2, "happened", "x,y"),
-        (2, "answered", "m1"),
+        (1.5, "acted", "quick"),
+        (2, "happened", "y"),
+        (3.5, "acted", "slow"),
+        (4, "happened", "x"),
+        (4, "answered", "m1"),
+    ]
+
+
+async def test_an_outcome_that_was_refused_is_recorded_at_the_end_of_its_wave(
+    autojump_clock: MockClock,
+) -> None:
+    """A disk that was full for a moment loses nothing; siblings are not disturbed."""
+    trail = Trail()
+    store = WatchedStore(trail)
+    store.refusals, store.only = 1, (Happened,)
+    quick, slow = (sleeping_tool(name, seconds, trail=trail) for name, seconds in (("quick", 1), ("slow", 3)))
+    assistant = scripted_assistant(Plan(Call("x", slow), Call("y", quick)), tools=[quick, slow])
+    async with open_conversation(assistant, trail=trail, store=store) as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(20)
+    assert [entry for entry in trail.entries if entry[1] in ("acted", "happened", "answered")] == [
+        (1, "acted", "quick"),
+        (3, "acted", "slow"),
+        (3, "happened", "x"),
+        (3, "happened", "y"),
+        (3, "answered", "m1"),
     ]
 
 

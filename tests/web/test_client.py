@@ -212,13 +212,6 @@ async def test_a_text_that_is_too_long_is_refused_before_it_is_sent() -> None:
     assert len(server.requests) == 1
 
 
-async def test_half_an_emoji_in_a_text_is_sent_as_an_escape() -> None:
-    """What cannot be UTF-8 must not break the sender: Meta says what it thinks of it."""
-    async with open_pair(answer(200, SENT)) as (server, client):
-        await client(attrs.evolve(ROW, text="\ud83d"))
-    assert b'"\\ud83d"' in server.requests[0][2]
-
-
 async def test_a_slash_behind_the_url_is_no_matter() -> None:
     """Both ways of writing the root give one address."""
     async with (

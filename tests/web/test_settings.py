@@ -3,10 +3,12 @@
 import itertools
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
+import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine import POLICIES, Limits
@@ -249,6 +251,9 @@ def test_a_graph_url_is_https_or_on_this_machine(url: str) -> None:
         ("https://graph.facebook.com:99999/v26.0", "with a host"),
         ("https://graph.facebook.com:x/v26.0", "with a host"),
         ("https://[::1/v26.0", "with a host"),
+        ("https://[127.0.0.1]/v26.0", "with a host"),
+        ("https://[::1%25lo]/v26.0", "with a host"),
+        ("https://256.1.1.1/v26.0", "with a host"),
         ("https://graph face/v26.0", "with a host"),
         ("https://graph.\nfacebook.com/v26.0", "with a host"),
         ("https://gräph.example.org/v26.0", "with a host"),
@@ -274,6 +279,44 @@ def test_any_other_graph_url_is_refused(url: str, remedy: str) -> None:
     assert line.startswith("WHATSAPP_GRAPH_URL: ")
     assert remedy in line
     assert "hunter2" not in line
+
+
+PIECES = [
+    "https",
+    "http",
+    "://",
+    ":",
+    "/",
+    "[",
+    "]",
+    "::1",
+    "127.0.0.1",
+    ".",
+    "a",
+    "-",
+    "_",
+    "1",
+    "256",
+    "%25",
+    "@",
+]
+PIECES += ["v26.0", "localhost", "//", "?", "#", "\\", " ", "xn--", "ä"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@example("https://256.1.1.1/v26.0")
+@example("https://[127.0.0.1]/v26.0")
+def test_a_graph_url_that_is_accepted_is_understood_alike_by_the_client(raw: str) -> None:
+    """Two readers that differ about the host would send the token to the wrong one."""
+    for url in (raw, f"https://{raw}/v26.0"):
+        try:
+            accepted = load_settings({**CREDENTIALS, "WHATSAPP_GRAPH_URL": url}).whatsapp.graph_url
+        except SettingsError:
+            continue
+        understood = httpx2.URL(f"{accepted}/1/messages")
+        assert understood.host == urlsplit(accepted).hostname
+        assert not understood.userinfo
+        assert understood.scheme == "https" or understood.host in ("localhost", "127.0.0.1", "::1")
 
 
 @pytest.mark.parametrize("raw", ["0", "-1", "1.5", "80/s", "1e3", "10001", "9" * 5000, "٣"])
@@ -304,7 +347,7 @@ def test_local_mode_listens_on_the_loopback(raw: str, host: str, port: int) -> N
 
 
 @pytest.mark.parametrize(
-    "raw", ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "example.org:80", "127.1:80", "2130706433:80"]
+    "raw", ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "example.org:80", "127.0.0.1.example.org:80"]
 )
 def test_local_mode_listens_on_nothing_else(raw: str) -> None:
     """Its page needs no password.  What is not plainly the loopback might be resolved to anything."""
@@ -331,6 +374,10 @@ def test_local_mode_listens_on_nothing_else(raw: str) -> None:
         "[]:8080",
         "[localhost]:8080",
         "[127.0.0.1]:8080",
+        "[::1%lo]:8080",
+        "127.1:8080",
+        "2130706433:8080",
+        "127.0.0.256:8080",
         "http://127.0.0.1:8080",
         "local host:8080",
         "-x:8080",
@@ -458,6 +505,21 @@ def test_a_misspelt_variable_is_refused_and_the_closest_named(name: str, meant: 
     assert line.startswith(f"{name}: there is no such setting; the closest is ")
     assert line.endswith(meant)
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("name", [variable.name for variable in VARIABLES])
+@given(value=st.text(st.characters()) | st.text(st.sampled_from("0123456789.:/[]%-+eE_ ")))
+@example(value="https://[::1/v26.0")
+def test_whatever_a_variable_holds_there_are_settings_or_one_line(name: str, value: str) -> None:
+    """Never a traceback, which would show what else there is."""
+    line = f"{name} is right"
+    try:
+        load_settings({**CREDENTIALS, name: value})
+    except SettingsError as error:
+        line = str(error)
+    assert name in line
+    assert line.splitlines() == [line]
+    assert not any(secret in line for secret in SECRETS)
 
 
 # The .env file ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -68,8 +68,10 @@ class SqliteStore:
         What was handed over before the end is written before the file is closed.
         """
         async with hold_ownership(self._path, wait_seconds=self._owner_wait_seconds):
-            writer = await trio.to_thread.run_sync(_open_for_writing, self._path)
-            self._reader = await trio.to_thread.run_sync(_connect, self._path)
+            # Shielded: a connection that was opened for nobody would never be closed.
+            with trio.CancelScope(shield=True):
+                writer, reader = await trio.to_thread.run_sync(_open_both, self._path)
+            self._reader = reader
             self._reading = trio.CapacityLimiter(1)
             thread = threading.Thread(
                 target=self._run_writer,
@@ -87,7 +89,7 @@ class SqliteStore:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(thread.join)
                     async with self._reading:
-                        self._reader.close()
+                        reader.close()
 
     async def write(self, changes: Sequence[Change]) -> None:
         """See `Store.write`."""
@@ -179,15 +181,17 @@ def _answer(group: Sequence[_Write], listener: Listener) -> None:
 def _commit_group(connection: sqlite3.Connection, group: Sequence[_Write], path: Path) -> None:
     """Write the group in one transaction; each write has its result or its error afterwards."""
     try:
+        if connection.in_transaction:  # a rollback has failed before
+            connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
         for write in group:
             _apply_one(connection, write)
         connection.execute("COMMIT")
     except Exception as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
         for write in group:
             write.committed, write.error = None, _translated(error, path)
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
 
 
 def _apply_one(connection: sqlite3.Connection, write: _Write) -> None:
@@ -198,11 +202,16 @@ def _apply_one(connection: sqlite3.Connection, write: _Write) -> None:
             touch(connection, time.time())
     except Exception as error:
         # A full disk ends the whole transaction by itself; then every write of the group has failed.
-        if isinstance(error, sqlite3.OperationalError) or not connection.in_transaction:
+        if _is_of_the_disk(error) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO one")
         write.committed, write.error = None, _bug(error)
     connection.execute("RELEASE one")
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    # DatabaseError itself, not what derives from it: a file that is damaged.
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
 def _translated(error: Exception, path: Path) -> StoreError:
@@ -234,23 +243,32 @@ def _in_one_view(query: Callable[[sqlite3.Connection], T], connection: sqlite3.C
         connection.execute("ROLLBACK")
 
 
-def _open_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection to a file that is ours, in WAL mode, with the tables of this version."""
+def _open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """The connection that writes, to a file that is ours, and the one that reads."""
     try:
-        connection = _connect(path)
+        writer = _connect(path)
         try:
-            _check_version(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")
-            # FULL: what was answered with 200 survives the loss of power, not only of the process (P5).
-            connection.execute("PRAGMA synchronous = FULL")
-            _make_tables(connection)
-            touch(connection, time.time())
+            _prepare(writer, path)
+            return writer, _connect(path)
         except BaseException:
-            connection.close()
+            writer.close()
             raise
     except sqlite3.Error as error:
         raise StoreUnusable(f"{path} cannot be used as a database: {error}") from error
-    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that the file is ours, and bring it into WAL mode and to the tables of this version."""
+    _check_version(connection, path)
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreUnusable(
+            f"{path} cannot have a write-ahead log there ({mode}); name a file on a local disk"
+        )
+    # FULL: what was answered with 200 survives the loss of power, not only of the process (P5).
+    connection.execute("PRAGMA synchronous = FULL")
+    _make_tables(connection)
+    touch(connection, time.time())
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:

@@ -28,6 +28,8 @@ from engine.store import (
 from engine.store.encoding import encode_args, encode_fate, to_text
 from engine.store.sqlite.rows import MESSAGE_COLUMNS, ROW_COLUMNS, message_of, row_of
 
+_TOUCH_BYTES: Final = 32_768
+
 
 def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> Committed:
     """Carry out the changes of one write inside the caller's transaction."""
@@ -38,8 +40,8 @@ def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> Committe
 
 
 def touch(connection: sqlite3.Connection, at: float) -> None:
-    """Write something harmless."""
-    connection.execute("UPDATE counter SET checked_at = ?", (at,))
+    """Write something harmless, and as much of it as a message takes: a disk may have room for a page."""
+    connection.execute("UPDATE touched SET at = ?, padding = randomblob(?)", (at, _TOUCH_BYTES))
 
 
 def _next(connection: sqlite3.Connection) -> int:
@@ -75,9 +77,11 @@ def _begin(connection: sqlite3.Connection, change: Begin, brought: Uncommitted) 
         "INSERT INTO operations (id, message_id, phase, started_at) VALUES (?, ?, ?, ?)",
         (change.operation_id, change.message.id, Phase.PLANNING, change.at),
     )
-    connection.execute(
+    found = connection.execute(
         "UPDATE messages SET operation_id = ? WHERE id = ?", (change.operation_id, change.message.id)
-    )
+    ).rowcount
+    if not found:
+        raise LookupError("an operation began for a message that is not in the inbox")
 
 
 def _set_phase(connection: sqlite3.Connection, operation_id: str, phase: Phase) -> None:

@@ -24,7 +24,7 @@ async def hold_ownership(database: Path, *, wait_seconds: float) -> AsyncIterato
 
     Waits `wait_seconds` for an owner that is just leaving, then raises StoreUnusable with its name.
     """
-    path = database.with_name(database.name + ".owner")
+    path = _path_of_owner(database)
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -42,6 +42,11 @@ async def hold_ownership(database: Path, *, wait_seconds: float) -> AsyncIterato
         yield
     finally:
         os.close(file)
+
+
+def _path_of_owner(database: Path) -> Path:
+    meant = database.resolve()  # two names of one file have one owner
+    return meant.with_name(meant.name + ".owner")
 
 
 async def _lock(file: int, database: Path, wait_seconds: float) -> None:

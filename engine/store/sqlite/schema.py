@@ -5,8 +5,10 @@ from typing import Final
 APPLICATION_ID: Final = 0x4D494453  # "MIDS", so that another program's database is never taken for ours
 SCHEMA_VERSION: Final = 1
 SCHEMA: Final = """
-CREATE TABLE counter (value INTEGER NOT NULL, checked_at REAL NOT NULL);
-INSERT INTO counter VALUES (0, 0);
+CREATE TABLE counter (value INTEGER NOT NULL);
+INSERT INTO counter VALUES (0);
+CREATE TABLE touched (at REAL NOT NULL, padding BLOB NOT NULL);
+INSERT INTO touched VALUES (0, '');
 CREATE TABLE users (
     id TEXT PRIMARY KEY,
     newest_id TEXT NOT NULL,
