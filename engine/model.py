@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Self
 
 import attrs
 
-from engine.errors import CallDidNotSucceed
+from engine.errors import CallDidNotSucceed, SendError
 from engine.texts import whole
 
 _DIGITS_SHOWN: Final = 4
@@ -306,6 +306,35 @@ class SendState(enum.StrEnum):
     DROPPED = "dropped"  # a note of an operation that was interrupted before it was sent
 
 
+class Delivery(enum.StrEnum):
+    """What the provider reported of a message it took; later ones only ever take the place of earlier."""
+
+    NONE = ""
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"  # a voice message was listened to
+    FAILED = "failed"  # it was taken, and could not be delivered
+
+    def follows(self, before: "Delivery") -> bool:
+        """Whether this is news after `before`: reports come in any order, and `failed` is the last word."""
+        order = list(Delivery)
+        return order.index(self) > order.index(before)
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryReport:
+    """What the provider says became of an outbox row, whenever it says so.
+
+    `provider_id` is its id of the message; `error` what is to be done when it failed.
+    """
+
+    row_id: str
+    delivery: Delivery
+    provider_id: str = ""
+    error: SendError | None = None
+
+
 @attrs.frozen(kw_only=True)
 class OutboxRow:
     """One message to a user, durable until it is sent.
@@ -325,6 +354,7 @@ class OutboxRow:
     attempts: int = 0
     provider_id: str = ""
     error: str = ""
+    delivery: Delivery = Delivery.NONE
 
 
 @attrs.frozen(kw_only=True)

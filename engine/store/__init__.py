@@ -13,7 +13,7 @@ from typing import Protocol
 
 import attrs
 
-from engine.model import Fate, Message, OutboxRow, Outcome, SendState, Turn
+from engine.model import DeliveryReport, Fate, Message, OutboxRow, Outcome, SendState, Turn
 from engine.phases import Phase
 from engine.plan import Call
 
@@ -38,6 +38,20 @@ class Begin:
     operation_id: str
     message: Message
     at: float
+
+
+@attrs.frozen(kw_only=True)
+class Resume:
+    """An operation that a process left unfinished goes on in this one: one crash more, unless suspended."""
+
+    operation_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Suspend:
+    """An operation stopped in good order: the start that goes on with it follows no crash."""
+
+    operation_id: str
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +131,31 @@ class Mark:
     error: str = ""
 
 
-Change = Accept | Begin | Planned | Intended | Happened | Interrupt | End | Settle | Queue | Mark
+@attrs.frozen
+class Report:
+    """What the provider says became of a row.  Only news is kept and heard of; an unknown row is no news.
+
+    A row that was not known to be sent is sent by it: that settles an ambiguous send.
+    """
+
+    report: DeliveryReport
+
+
+Change = (
+    Accept
+    | Begin
+    | Resume
+    | Suspend
+    | Planned
+    | Intended
+    | Happened
+    | Interrupt
+    | End
+    | Settle
+    | Queue
+    | Mark
+    | Report
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -140,6 +178,14 @@ class Settled:
 
 
 @attrs.frozen(kw_only=True)
+class Reported:
+    """News of a row that was sent, or is being sent; the row as it was before the report."""
+
+    row: OutboxRow
+    report: DeliveryReport
+
+
+@attrs.frozen(kw_only=True)
 class Committed:
     """What one transaction brought: what the engine must hear of."""
 
@@ -147,6 +193,7 @@ class Committed:
     queued: tuple[OutboxRow, ...] = ()
     dropped: tuple[OutboxRow, ...] = ()
     settled: tuple[Settled, ...] = ()
+    reported: tuple[Reported, ...] = ()
 
 
 @attrs.define(eq=False)
@@ -157,6 +204,7 @@ class Uncommitted:
     queued: list[OutboxRow] = attrs.field(factory=list)
     dropped: list[OutboxRow] = attrs.field(factory=list)
     settled: list[Settled] = attrs.field(factory=list)
+    reported: list[Reported] = attrs.field(factory=list)
 
     def committed(self) -> Committed:
         """The same, frozen, for the listener."""
@@ -165,6 +213,7 @@ class Uncommitted:
             queued=tuple(self.queued),
             dropped=tuple(self.dropped),
             settled=tuple(self.settled),
+            reported=tuple(self.reported),
         )
 
 
@@ -210,6 +259,29 @@ class OperationRecord:
     started_at: float
     ended_at: float | None
     calls: tuple[CallRecord, ...]
+    # How often in a row a process died while it ran; -1 after a suspension.
+    crashes: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class UnfinishedOperation:
+    """An operation without an end, as far as it is recorded; its calls are read when it goes on."""
+
+    operation_id: str
+    message: Message
+    phase: Phase
+    interrupted_by: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Unfinished:
+    """What an earlier process left of one user's work: operations, at most one as a rule, and messages.
+
+    Both in inbox order; a message that an operation works on is not among those that wait.
+    """
+
+    operations: tuple[UnfinishedOperation, ...] = ()
+    waiting: tuple[Accepted, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -249,8 +321,12 @@ class Store(Protocol):
         """A message's fate; None when it has none yet or is not known."""
         ...
 
-    async def read_unsent(self, limit: int) -> tuple[OutboxRow, ...]:
-        """Outbox rows still to be sent, in order."""
+    async def read_unfinished(self) -> tuple[Unfinished, ...]:
+        """What earlier processes left behind, one item a user, in the order of their first message."""
+        ...
+
+    async def read_unsent(self, limit: int, *, after: int = 0) -> tuple[OutboxRow, ...]:
+        """The first `limit` outbox rows still to be sent whose sequence is above `after`, in order."""
         ...
 
     async def read_depths(self) -> Depths:

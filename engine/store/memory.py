@@ -15,7 +15,7 @@ import trio
 
 from engine.errors import StoreError, StoreUnavailable
 from engine.model import Fate, OutboxRow
-from engine.store import Change, Conversation, Depths, Listener, OperationRecord
+from engine.store import Change, Conversation, Depths, Listener, OperationRecord, Unfinished
 from engine.store.sqlite import reads
 from engine.store.sqlite.changes import apply
 from engine.store.sqlite.schema import SCHEMA
@@ -77,9 +77,13 @@ class MemoryStore:
         """See `Store.read_fate`."""
         return await self._read(lambda connection: reads.read_fate(connection, message_id))
 
-    async def read_unsent(self, limit: int) -> tuple[OutboxRow, ...]:
+    async def read_unfinished(self) -> tuple[Unfinished, ...]:
+        """See `Store.read_unfinished`."""
+        return await self._read(reads.read_unfinished)
+
+    async def read_unsent(self, limit: int, *, after: int = 0) -> tuple[OutboxRow, ...]:
         """See `Store.read_unsent`."""
-        return await self._read(lambda connection: reads.read_unsent(connection, limit))
+        return await self._read(lambda connection: reads.read_unsent(connection, limit, after))
 
     async def read_depths(self) -> Depths:
         """See `Store.read_depths`."""

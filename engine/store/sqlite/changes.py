@@ -21,8 +21,12 @@ from engine.store import (
     Mark,
     Planned,
     Queue,
+    Report,
+    Reported,
+    Resume,
     Settle,
     Settled,
+    Suspend,
     Uncommitted,
 )
 from engine.store.encoding import encode_args, encode_fate, to_text
@@ -60,16 +64,17 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
     if timestamp is None:
         timestamp = max(int(change.at), newest[1]) if newest else int(change.at)
     message = attrs.evolve(message, timestamp=timestamp, sequence=_next(connection))
+    late_behind = newest[0] if newest is not None and timestamp < newest[1] else None
     connection.execute(
-        "INSERT INTO messages (sequence, id, user_id, text, timestamp) VALUES (?, ?, ?, ?, ?)",
-        (message.sequence, message.id, message.user.id, message.text, timestamp),
+        "INSERT INTO messages (sequence, id, user_id, text, timestamp, late_behind)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (message.sequence, message.id, message.user.id, message.text, timestamp, late_behind),
     )
-    late = newest is not None and timestamp < newest[1]
-    if not late:
+    if late_behind is None:
         connection.execute(
             "INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (message.user.id, message.id, timestamp)
         )
-    brought.accepted.append(Accepted(message=message, newest=newest[0] if late else None))
+    brought.accepted.append(Accepted(message=message, newest=late_behind))
 
 
 def _begin(connection: sqlite3.Connection, change: Begin, brought: Uncommitted) -> None:
@@ -82,6 +87,19 @@ def _begin(connection: sqlite3.Connection, change: Begin, brought: Uncommitted) 
     ).rowcount
     if not found:
         raise LookupError("an operation began for a message that is not in the inbox")
+
+
+def _resume(connection: sqlite3.Connection, change: Resume, brought: Uncommitted) -> None:
+    connection.execute(
+        "UPDATE operations SET crashes = crashes + 1 WHERE id = ? AND ended_at IS NULL",
+        (change.operation_id,),
+    )
+
+
+def _suspend(connection: sqlite3.Connection, change: Suspend, brought: Uncommitted) -> None:
+    connection.execute(
+        "UPDATE operations SET crashes = -1 WHERE id = ? AND ended_at IS NULL", (change.operation_id,)
+    )
 
 
 def _set_phase(connection: sqlite3.Connection, operation_id: str, phase: Phase) -> None:
@@ -138,7 +156,12 @@ def _happened(connection: sqlite3.Connection, change: Happened, brought: Uncommi
             for outcome in change.outcomes
         ],
     )
-    _set_phase(connection, change.operation_id, Phase.AT_BOUNDARY)
+    under_way = connection.execute(
+        "SELECT 1 FROM calls WHERE operation_id = ? AND intended_at IS NOT NULL AND status IS NULL",
+        (change.operation_id,),
+    ).fetchone()
+    if not under_way:
+        _set_phase(connection, change.operation_id, Phase.AT_BOUNDARY)
 
 
 def _interrupt(connection: sqlite3.Connection, change: Interrupt, brought: Uncommitted) -> None:
@@ -186,7 +209,7 @@ def _settle(connection: sqlite3.Connection, change: Settle, brought: Uncommitted
 def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) -> None:
     row = attrs.evolve(change.row, sequence=_next(connection))
     queued = connection.execute(
-        f"INSERT OR IGNORE INTO outbox ({ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR IGNORE INTO outbox ({ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.sequence,
             row.id,
@@ -199,6 +222,7 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
             row.attempts,
             row.provider_id,
             row.error,
+            row.delivery,
         ),
     ).rowcount
     if queued:
@@ -212,9 +236,28 @@ def _mark(connection: sqlite3.Connection, change: Mark, brought: Uncommitted) ->
     )
 
 
+def _report(connection: sqlite3.Connection, change: Report, brought: Uncommitted) -> None:
+    report = change.report
+    found = connection.execute(f"SELECT {ROW_COLUMNS} FROM outbox WHERE id = ?", (report.row_id,)).fetchone()
+    if found is None:
+        return
+    row = row_of(found)
+    if not report.delivery.follows(row.delivery):
+        return
+    # Whatever we know of the request: who reports of a message has taken it.
+    state = SendState.SENT if row.state in (SendState.PENDING, SendState.SENDING) else row.state
+    connection.execute(
+        "UPDATE outbox SET delivery = ?, state = ?, provider_id = ? WHERE id = ?",
+        (report.delivery, state, report.provider_id or row.provider_id, row.id),
+    )
+    brought.reported.append(Reported(row=row, report=report))
+
+
 _APPLY: Final[dict[type, Callable[..., None]]] = {
     Accept: _accept,
     Begin: _begin,
+    Resume: _resume,
+    Suspend: _suspend,
     Planned: _planned,
     Intended: _intended,
     Happened: _happened,
@@ -223,4 +266,5 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     Settle: _settle,
     Queue: _queue,
     Mark: _mark,
+    Report: _report,
 }

@@ -3,9 +3,20 @@
 import sqlite3
 from typing import Final
 
+import attrs
+
 from engine.model import RECORDED_FATES, Fate, Message, OutboxRow, Outcome, Turn
 from engine.phases import Phase
-from engine.store import CallRecord, Conversation, Depths, OperationRecord, SupersededRecord
+from engine.store import (
+    Accepted,
+    CallRecord,
+    Conversation,
+    Depths,
+    OperationRecord,
+    SupersededRecord,
+    Unfinished,
+    UnfinishedOperation,
+)
 from engine.store.encoding import decode_fate
 from engine.store.sqlite.rows import (
     CALL_COLUMNS,
@@ -54,17 +65,19 @@ def _turn(sequence: int, role: str, text: str, message_id: str, fate: str) -> Tu
 def read_operation(connection: sqlite3.Connection, operation_id: str) -> OperationRecord | None:
     """See `Store.read_operation`."""
     columns = connection.execute(
-        "SELECT message_id, phase, interrupted_by, started_at, ended_at FROM operations WHERE id = ?",
+        "SELECT message_id, phase, interrupted_by, crashes, started_at, ended_at FROM operations"
+        " WHERE id = ?",
         (operation_id,),
     ).fetchone()
     if columns is None:
         return None
-    message_id, phase, interrupted_by, started_at, ended_at = columns
+    message_id, phase, interrupted_by, crashes, started_at, ended_at = columns
     return OperationRecord(
         operation_id=operation_id,
         message=_read_message(connection, message_id),
         phase=Phase(phase),
         interrupted_by=interrupted_by,
+        crashes=crashes,
         started_at=started_at,
         ended_at=ended_at,
         calls=_read_calls(connection, operation_id),
@@ -79,11 +92,37 @@ def read_fate(connection: sqlite3.Connection, message_id: str) -> Fate | None:
     return decode_fate(*columns) if columns else None
 
 
-def read_unsent(connection: sqlite3.Connection, limit: int) -> tuple[OutboxRow, ...]:
+def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
+    """See `Store.read_unfinished`."""
+    left: dict[str, Unfinished] = {}
+    rows = connection.execute(
+        f"SELECT {MESSAGE_COLUMNS}, late_behind, o.operation_id, phase, interrupted_by FROM messages"
+        " LEFT JOIN (SELECT id AS operation_id, message_id, phase, interrupted_by FROM operations"
+        "  WHERE ended_at IS NULL) AS o ON o.message_id = messages.id"
+        " WHERE fate IS NULL ORDER BY sequence"
+    )
+    for *columns, late_behind, operation_id, phase, interrupted_by in rows:
+        message = message_of(columns)
+        before = left.get(message.user.id, Unfinished())
+        if operation_id is None:
+            waiting = Accepted(message=message, newest=late_behind)
+            left[message.user.id] = attrs.evolve(before, waiting=(*before.waiting, waiting))
+        else:
+            operation = UnfinishedOperation(
+                operation_id=operation_id,
+                message=message,
+                phase=Phase(phase),
+                interrupted_by=interrupted_by,
+            )
+            left[message.user.id] = attrs.evolve(before, operations=(*before.operations, operation))
+    return tuple(left.values())
+
+
+def read_unsent(connection: sqlite3.Connection, limit: int, after: int) -> tuple[OutboxRow, ...]:
     """See `Store.read_unsent`."""
     rows = connection.execute(
-        f"SELECT {ROW_COLUMNS} FROM outbox WHERE {_UNSENT} ORDER BY sequence LIMIT ?",
-        (limit,),
+        f"SELECT {ROW_COLUMNS} FROM outbox WHERE {_UNSENT} AND sequence > ? ORDER BY sequence LIMIT ?",
+        (after, limit),
     )
     return tuple(row_of(columns) for columns in rows)
 

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from engine.model import Message, OutboxRow, Outcome, OutgoingKind, SendState, Status, User
+from engine.model import Delivery, Message, OutboxRow, Outcome, OutgoingKind, SendState, Status, User
 from engine.plan import Call
 from engine.store import CallRecord
 from engine.store.encoding import decode_args, from_text
 
 MESSAGE_COLUMNS: Final = "id, user_id, text, timestamp, sequence"
-ROW_COLUMNS: Final = (
-    "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error"
-)
+ROW_COLUMNS: Final = "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error, delivery"
 CALL_COLUMNS: Final = "id, round, tool, args, after, intended_at, status, value, value_lost, error, seconds"
 
 
@@ -49,9 +47,8 @@ def call_record_of(
 
 
 def row_of(columns: Sequence[Any]) -> OutboxRow:
-    sequence, row_id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error = (
-        columns
-    )
+    sequence, row_id, user_id, kind, text, operation_id, message_id, state, attempts, *rest = columns
+    provider_id, error, delivery = rest
     return OutboxRow(
         id=row_id,
         user=User(user_id),
@@ -64,4 +61,5 @@ def row_of(columns: Sequence[Any]) -> OutboxRow:
         attempts=attempts,
         provider_id=provider_id,
         error=error,
+        delivery=Delivery(delivery),
     )

@@ -20,6 +20,7 @@ CREATE TABLE messages (
     user_id TEXT NOT NULL,
     text TEXT NOT NULL,
     timestamp INTEGER NOT NULL,
+    late_behind TEXT,
     operation_id TEXT,
     fate TEXT,
     fate_fields TEXT,
@@ -33,6 +34,7 @@ CREATE TABLE operations (
     message_id TEXT NOT NULL,
     phase TEXT NOT NULL,
     interrupted_by TEXT,
+    crashes INTEGER NOT NULL DEFAULT 0,
     started_at REAL NOT NULL,
     ended_at REAL
 ) WITHOUT ROWID;
@@ -65,9 +67,12 @@ CREATE TABLE outbox (
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     provider_id TEXT NOT NULL,
-    error TEXT NOT NULL
+    error TEXT NOT NULL,
+    delivery TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX outbox_told_once ON outbox (operation_id) WHERE kind = 'acknowledgement';
 CREATE INDEX outbox_unsent ON outbox (sequence) WHERE state IN ('pending', 'sending');
 CREATE INDEX outbox_operation ON outbox (operation_id) WHERE kind = 'note';
+CREATE INDEX outbox_dead ON outbox (sequence) WHERE state = 'dead';
+CREATE INDEX outbox_by_user ON outbox (user_id);
 """
