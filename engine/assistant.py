@@ -1,7 +1,7 @@
 """Protocols for what is outside of the engine: the planner, the responder, the way out to the user."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -81,9 +81,9 @@ async def print_outbound(outgoing: OutboxRow | TypingSignal) -> str:
     return ""
 
 
-def _tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
+def _tools_by_name(tools: Iterable[Tool] | Mapping[str, Tool]) -> dict[str, Tool]:
     by_name: dict[str, Tool] = {}
-    for tool in tools:
+    for tool in tools.values() if isinstance(tools, Mapping) else tools:  # a mapping: attrs.evolve
         if not isinstance(tool, Tool):
             raise AssistantError(f"{tool!r} is not a tool: decorate it with @tool(timeout=...)")
         if tool.name in by_name:

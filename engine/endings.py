@@ -19,7 +19,7 @@ from engine.model import Failed, Fate, OutboxRow, OutgoingKind, Stopped, Superse
 from engine.operation import Operation, Reason
 from engine.phases import INTERRUPTIBLE, Fact, Phase
 from engine.records import Records
-from engine.store import End, Interrupt, Queue, Settle
+from engine.store import Change, End, Interrupt, Queue, Settle, Suspend
 
 _log: Final = structlog.get_logger("midstream.sessions")
 
@@ -43,6 +43,7 @@ class Endings:
             elif error is not None and error.subgroup(StoreUnavailable):
                 self._suspend(operation, "store")
             elif operation.reason is Reason.SUSPENDED:
+                await self.records.offer(Suspend(operation.id))
                 self._suspend(operation, "shutdown")
             elif operation.reason and operation.phase in INTERRUPTIBLE | {Phase.INTERRUPTED}:
                 await self._interrupted(operation)
@@ -58,6 +59,15 @@ class Endings:
         if self.acknowledgement and operation.reason is Reason.NEW_MESSAGE:
             told = self._row(operation, OutgoingKind.ACKNOWLEDGEMENT, self.acknowledgement)
         return Interrupt(operation_id=operation.id, by=operation.interrupted_by or "", acknowledgement=told)
+
+    def giving_way(self, operation: Operation, by: str) -> tuple[Change, ...]:
+        """The records of an operation that was suspended, and that a newer message has overtaken since."""
+        operation.cancel(Reason.NEW_MESSAGE, by=by)
+        return (
+            Interrupt(operation_id=operation.id, by=by),
+            End(operation_id=operation.id, phase=Phase.INTERRUPTED, at=self.now()),
+            Settle(operation.message.id, Superseded(by)),
+        )
 
     async def _interrupted(self, operation: Operation) -> None:
         if operation.phase is not Phase.INTERRUPTED:

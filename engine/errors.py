@@ -29,6 +29,10 @@ class PlanError(AssistantError):
     """A plan cannot be run as it is; the text names the call.  Raised before any wave of the plan."""
 
 
+class KeepsCrashing(EngineError):
+    """An operation was running each time the process died lately, and is not tried again."""
+
+
 class CallDidNotSucceed(EngineError):
     """`Outcome.value` was asked of a call that has none; the text says why."""
 

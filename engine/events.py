@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import attrs
 import structlog
 
-from engine.model import Fate, Message, OutgoingKind, Status
+from engine.model import Delivery, Fate, Message, OutgoingKind, Status
 
 _log: Final = structlog.get_logger("midstream.events")
 
@@ -67,6 +67,16 @@ class SessionStarted(Event):
     user_id: str
     message: Message
     operation_id: str
+
+
+@attrs.frozen(kw_only=True)
+class SessionResumed(Event):
+    """An operation that an earlier process left goes on; `crashes`: how many it has survived in a row."""
+
+    user_id: str
+    message: Message
+    operation_id: str
+    crashes: int
 
 
 @attrs.frozen(kw_only=True)
@@ -265,7 +275,26 @@ class OutgoingBlocked(Event):
     wait_seconds: float
 
 
+@attrs.frozen(kw_only=True)
+class OutgoingReported(Event):
+    """The provider told what became of a message.  `error` is one line, None unless it failed."""
+
+    user_id: str
+    row_id: str
+    kind: OutgoingKind
+    delivery: Delivery
+    error: str | None
+
+
 # The engine itself --------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class RecoveryStarted(Event):
+    """An earlier process left work behind: operations to go on with, and messages that wait."""
+
+    operations: int
+    messages: int
 
 
 @attrs.frozen(kw_only=True)

@@ -26,6 +26,12 @@ class Limits:
     # A restart overlaps with the process it replaces by about its grace.
     owner_wait_seconds: float = attrs.field(default=5.0, validator=_at_least_zero)
 
+    # Recovery -------------------------------------------------------------------------------------
+    # Operations that an earlier process left go on this many at once; the others wait their turn.
+    recoveries_max: int = attrs.field(default=100, validator=_positive)
+    # An operation that was running at this many crashes in a row may be their cause: it fails.
+    recovery_attempts_max: int = attrs.field(default=3, validator=_positive)
+
     # How much may wait ----------------------------------------------------------------------------
     # Nobody types a hundred messages while one wave runs; a loop does.
     waiting_messages_max: int = attrs.field(default=100, validator=_positive)
@@ -33,6 +39,9 @@ class Limits:
     sessions_max: int = attrs.field(default=50_000, validator=_positive)
     # Beyond this many writes in the queue a webhook is better refused (503) and redelivered.
     writes_waiting_max: int = attrs.field(default=10_000, validator=_positive)
+
+    # Outbox rows in memory, 1 KB each; what is more waits in the store.
+    outbox_rows_max: int = attrs.field(default=10_000, validator=_positive)
 
     # How large things may be ----------------------------------------------------------------------
     # What a planner can read at a glance; a model's context is paid for by the word.
@@ -63,6 +72,11 @@ class Limits:
     progress_seconds_min: float = attrs.field(default=6.0, validator=_at_least_zero)
 
     # Sending --------------------------------------------------------------------------------------
+    # WhatsApp's pair limit, one message per 6 s to one user, up to 45 at once borrowed; 0: no such limit.
+    pair_seconds: float = attrs.field(default=0.0, validator=_at_least_zero)
+    pair_burst_max: int = attrs.field(default=45, validator=_positive)
+    # What a number may send each second: WhatsApp's throughput; 0: no such limit.
+    sends_per_second_max: int = attrs.field(default=0, validator=_at_least_zero)
     # The first and the longest pause before a message is tried again after an error of the service.
     send_retry_seconds_min: float = attrs.field(default=1.0, validator=_positive)
     send_retry_seconds_max: float = attrs.field(default=300.0, validator=_positive)

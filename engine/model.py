@@ -301,6 +301,7 @@ class SendState(enum.StrEnum):
 
     PENDING = "pending"
     SENDING = "sending"  # its request may be on the wire
+    RESENDING = "resending"  # it may have been sent before; this is the last request
     SENT = "sent"
     DEAD = "dead"  # given up: a dead letter
     DROPPED = "dropped"  # a note of an operation that was interrupted before it was sent

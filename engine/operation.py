@@ -33,6 +33,10 @@ class Operation:
     id: str
     message: Message
     started_at: float
+    # Messages of its user that waited with its own and are older: it supersedes them.
+    between: tuple[Message, ...] = attrs.field(default=(), repr=False)
+    # An earlier process began it, and it is not yet restored from its records.
+    is_left: bool = False
     # Entered only by SessionManager, cancelled only through cancel() below.
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, repr=False)
     # The id of the newest message that waits, if any: asked when the completing commit fails (P8).
@@ -56,6 +60,11 @@ class Operation:
     def user(self) -> User:
         """Whose operation this is."""
         return self.message.user
+
+    @property
+    def unsettled(self) -> tuple[Call, ...]:
+        """The planned calls that have no outcome yet."""
+        return tuple(call for id, call in self.calls.items() if id not in self.outcomes)
 
     @property
     def may_be_interrupted(self) -> bool:

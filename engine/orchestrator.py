@@ -43,18 +43,26 @@ class Orchestrator:
     async def run(self, operation: Operation, notifier: ProgressNotifier) -> None:
         """Bring the operation to its completing commit, or to the exception that ends it.
 
+        One that was planned before goes on at its first unfinished wave, or where its waves had ended.
         Raises PlanError and AssistantError for an assistant that is wrong, StoreUnavailable when the
         records cannot be kept, and whatever the planner and the responder raise.
         """
         context = await self.contexts.load(operation, notifier)
-        plan = await self.assistant.planner.plan(operation.message, context)
-        calls = await self._accept(plan, operation)
-        operation.advance(Fact.PLANNED)
+        if operation.phase is Phase.PLANNING:
+            calls = await self._plan(operation, context)
+        else:
+            calls = operation.unsettled or await self._adapt(operation, context)
         while calls:
             for wave in waves(calls):
                 await self.waves.run(wave, operation)
             calls = await self._adapt(operation, context)
         await self._commit(await self._respond(operation, context), operation)
+
+    async def _plan(self, operation: Operation, context: Context) -> tuple[Call, ...]:
+        plan = await self.assistant.planner.plan(operation.message, context)
+        calls = await self._accept(plan, operation)
+        operation.advance(Fact.PLANNED)
+        return calls
 
     async def _accept(self, plan: Any, operation: Operation) -> tuple[Call, ...]:
         """The plan's calls, checked and recorded."""
@@ -77,8 +85,8 @@ class Orchestrator:
         return calls
 
     async def _adapt(self, operation: Operation, context: Context) -> tuple[Call, ...]:
-        """More calls after seeing the results; none when the planner has enough or was asked often enough."""
-        if operation.round >= self.limits.adaptations_max:
+        """More calls after seeing results; none when the planner has enough or was asked often enough."""
+        if not operation.calls or operation.round >= self.limits.adaptations_max:
             return ()
         await trio.lowlevel.checkpoint_if_cancelled()
         operation.advance(Fact.ADAPT_ASKED)

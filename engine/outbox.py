@@ -1,8 +1,8 @@
 """Sends what stands in the outbox: each user's rows in order, one user's failures delaying nobody else.
 
-Rule 1: a row is marked `sending` durably before its request.
-Rule 2: a line lives while it has rows; no session waits for it (P10).
-Rule 3: the typing indicator goes out at once or not at all, and never after the reply it announces.
+Rule 1: a row is marked durably before its request: what is found so after a crash may have been sent.
+Rule 2: a row that may have been sent is sent once more, at most, and holds back no other.
+Rule 3: rows are in memory up to a bound; the others wait in the store, and no session waits for any (P10).
 """
 
 from collections import deque
@@ -14,20 +14,24 @@ import structlog
 import trio
 
 from engine.assistant import Outbound
-from engine.errors import SendBlocked, SendDelayed, SendError
+from engine.errors import SendAmbiguous, SendBlocked, SendDelayed, SendError, SendRefused, StoreUnavailable
 from engine.events import (
     Events,
     OutgoingBlocked,
     OutgoingDelayed,
     OutgoingGivenUp,
     OutgoingQueued,
+    OutgoingReported,
     OutgoingSent,
 )
 from engine.limits import Limits
-from engine.model import OutboxRow, OutgoingKind, SendState, TypingSignal
+from engine.model import Delivery, OutboxRow, OutgoingKind, SendState
+from engine.number import Number
+from engine.pacing import Pace
 from engine.records import Records
 from engine.sending import GiveUp, SendOnceMore, Wait, after
-from engine.store import Mark
+from engine.store import Mark, Reported
+from engine.typing_signals import TypingSignals
 
 _log: Final = structlog.get_logger("midstream.outbox")
 
@@ -41,14 +45,18 @@ class _Letter:
     attempts: int
     # It may have been sent already: one more attempt, at most.
     was_ambiguous: bool = False
+    # The provider spoke of it: it was taken, whatever became of our request.
+    is_reported: bool = False
 
 
 @attrs.define(eq=False)
 class _Line:
-    """One user's letters, in order.  A task sends them until there are none."""
+    """One user's letters, in order.  A task sends them until there are none and the pace allows more."""
 
     user_id: str
     letters: deque[_Letter] = attrs.field(factory=deque)
+    pace: Pace = attrs.field(factory=Pace)
+    arrived: trio.Event = attrs.field(factory=trio.Event)
 
 
 class Outbox:
@@ -69,12 +77,18 @@ class Outbox:
         self._events = events
         self._limits = limits
         self._on_sent = on_sent
+        self._number = Number(limits)
+        self.typing: Final = TypingSignals(nursery, outbound, limits, lambda: self._number.is_held)
         self._lines: dict[str, _Line] = {}
-        self._typing: dict[str, TypingSignal | None] = {}
-        self._requests = trio.CapacityLimiter(limits.sends_max)
-        self._number_failures = 0
-        self._held_until = 0.0
-        self._line_ended = trio.Event()
+        # Letters that may have been sent and wait for a report, by row id.
+        self._ambiguous: dict[str, _Letter] = {}
+        self._letters = 0  # in lines, all together
+        self._fewer = trio.Event()  # whenever a letter has left its line
+        # Rows up to `_loaded_to`, by sequence, are or were in memory.  While the store is read, what is
+        # committed up to `_passed_to` was left for the reader.
+        self._loaded_to = 0
+        self._passed_to = 0
+        self._is_reading = False
 
     # What is to be sent; all of it synchronous ----------------------------------------------------
 
@@ -82,23 +96,55 @@ class Outbox:
         """Send these rows, each user's in order.  Called when they were committed."""
         for row in rows:
             self._events.emit(OutgoingQueued(user_id=row.user.id, row_id=row.id, kind=row.kind))
-            if row.kind is OutgoingKind.REPLY and row.user.id in self._typing:
-                self._typing[row.user.id] = None
-            self._put(_Letter(row, queued_at=trio.current_time(), attempts=row.attempts))
+            if row.kind is OutgoingKind.REPLY:
+                self.typing.forget(row.user.id)
+            if self._is_reading or self._letters >= self._limits.outbox_rows_max:
+                self._passed_to = row.sequence
+                self.read_on()
+            else:
+                self._loaded_to = row.sequence
+                self._put(_Letter(row, queued_at=trio.current_time(), attempts=row.attempts))
 
     def drop(self, rows: Iterable[OutboxRow]) -> None:
         """Forget rows that were dropped before they were on their way."""
         for row in rows:
-            line = self._lines.get(row.user.id)
-            if line is not None:
-                line.letters = deque(letter for letter in line.letters if letter.row.id != row.id)
+            if (letter := self._find(row)) is not None:
+                self._remove(letter)
 
-    def signal(self, typing: TypingSignal) -> None:
-        """Show the typing indicator; of several that wait, only the newest is shown."""
-        under_way = typing.user.id in self._typing
-        self._typing[typing.user.id] = typing
-        if not under_way:
-            self._nursery.start_soon(self._show_typing, typing.user.id)
+    def hear(self, news: Iterable[Reported]) -> None:
+        """What the provider says of rows that were sent, or may have been."""
+        for reported in news:
+            row, report = reported.row, reported.report
+            self._events.emit(
+                OutgoingReported(
+                    user_id=row.user.id,
+                    row_id=row.id,
+                    kind=row.kind,
+                    delivery=report.delivery,
+                    error=str(report.error) if report.error else None,
+                )
+            )
+            if (settled := self._ambiguous.pop(row.id, None)) is not None:
+                self._tell_sent(settled)
+            elif (letter := self._find(row)) is not None:
+                letter.is_reported = True
+            if report.delivery is Delivery.FAILED:
+                self._nursery.start_soon(self._fail, row, report.error or SendRefused("it was not delivered"))
+
+    def read_on(self) -> None:
+        """Read what waits in the store: at the start, after an overflow, or when somebody changed it."""
+        if not self._is_reading:
+            self._is_reading = True
+            self._nursery.start_soon(self._read)
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until nothing waits in any line, at most `seconds`."""
+        with trio.move_on_after(seconds):
+            while self._letters or self._is_reading:
+                self._fewer = trio.Event()
+                await self._fewer.wait()
+
+    # The letters in memory ------------------------------------------------------------------------
 
     def _put(self, letter: _Letter) -> None:
         user_id = letter.row.user.id
@@ -107,36 +153,82 @@ class Outbox:
             line = self._lines[user_id] = _Line(user_id)
             self._nursery.start_soon(self._run_line, line)
         line.letters.append(letter)
+        line.arrived.set()
+        self._letters += 1
 
-    async def flush(self, seconds: float) -> None:
-        """Wait until every line is empty, at most `seconds`."""
-        with trio.move_on_after(seconds):
-            while self._lines:
-                self._line_ended = trio.Event()
-                await self._line_ended.wait()
+    def _remove(self, letter: _Letter) -> None:
+        line = self._lines[letter.row.user.id]
+        if letter in line.letters:
+            line.letters.remove(letter)
+            self._letters -= 1
+            self._fewer.set()
+
+    def _find(self, row: OutboxRow) -> _Letter | None:
+        line = self._lines.get(row.user.id)
+        return next((one for one in line.letters if one.row.id == row.id), None) if line else None
+
+    async def _read(self) -> None:
+        """Bring rows from the store into memory as there is room, until none was passed over."""
+        while True:
+            while self._letters > self._limits.outbox_rows_max // 2:
+                self._fewer = trio.Event()
+                await self._fewer.wait()
+            passed_to = self._passed_to
+            room = self._limits.outbox_rows_max - self._letters
+            try:
+                rows = await self._records.read_unsent(room, after=self._loaded_to)
+            except StoreUnavailable:
+                continue  # it was tried for a while, and told
+            for row in rows:
+                self._loaded_to = row.sequence
+                self._put_read(row)
+            if len(rows) < room:
+                # What was committed before the read and is not in it needs no sending any more.
+                self._loaded_to = max(self._loaded_to, passed_to)
+                if self._passed_to <= self._loaded_to:
+                    break
+        self._is_reading = False
+        self._fewer.set()
+
+    def _put_read(self, row: OutboxRow) -> None:
+        letter = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        match row.state:
+            case SendState.SENDING:
+                self._nursery.start_soon(
+                    self._settle, letter, SendAmbiguous("the process died while it was sent")
+                )
+            case SendState.RESENDING:
+                self._nursery.start_soon(
+                    self._give_up, letter, SendAmbiguous("the process died while it was sent once more")
+                )
+            case _:
+                self._put(letter)
 
     # One user's line ------------------------------------------------------------------------------
 
     async def _run_line(self, line: _Line) -> None:
-        while line.letters:
+        while line.letters or not line.pace.is_over(trio.current_time(), self._limits):
+            if not line.letters:
+                line.arrived = trio.Event()
+                with trio.move_on_at(line.pace.paid_at(self._limits)):
+                    await line.arrived.wait()
+                continue
             letter = line.letters[0]
             try:
                 await self._deliver(letter, line)
             except Exception:  # a bug of ours must not stop other users' lines
                 _log.exception("sending_failed", row_id=letter.row.id)
-            if letter in line.letters:
-                line.letters.remove(letter)
+            self._remove(letter)
         del self._lines[line.user_id]
-        self._line_ended.set()
 
     async def _deliver(self, letter: _Letter, line: _Line) -> None:
         """Send one letter, however often it takes; returns when it needs no more of this line."""
-        while letter in line.letters:  # until it is sent, or dropped
-            await trio.sleep_until(self._held_until)
-            async with self._requests:
-                if letter not in line.letters or trio.current_time() < self._held_until:
+        while letter in line.letters and not letter.is_reported:  # until it is sent, or dropped
+            await trio.sleep_until(line.pace.next_at(trio.current_time(), self._limits))
+            async with self._number.turn() as may_send:
+                if not may_send or letter not in line.letters:
                     continue
-                error = await self._attempt(letter)
+                error = await self._attempt(letter, line)
                 if error is None:
                     return
                 verdict = self._judge(error, letter)
@@ -147,25 +239,33 @@ class Outbox:
                     await self._give_up(letter, error)
                     return
                 case SendOnceMore():
-                    self._delayed(letter, error, verdict.seconds)
-                    self._nursery.start_soon(self._send_once_more, letter, verdict.seconds)
+                    self._nursery.start_soon(self._settle, letter, error)
                     return
 
-    async def _attempt(self, letter: _Letter) -> SendError | None:
+    async def _attempt(self, letter: _Letter, line: _Line) -> SendError | None:
         """One request; None when the row was taken."""
         letter.attempts += 1
-        if not await self._mark(letter, SendState.SENDING):
+        state = SendState.RESENDING if letter.was_ambiguous else SendState.SENDING
+        if not await self._mark(letter, state):
             letter.attempts -= 1
             return SendDelayed("the store cannot be written", whole_number=True)
+        line.pace = line.pace.sent(trio.current_time(), self._limits)
         try:
             provider_id = await self._outbound(letter.row)
         except SendError as error:
+            if letter.is_reported and isinstance(error, SendAmbiguous):
+                self._tell_sent(letter)
+                return None
             return error
         except Exception as error:
             _log.exception("outbound_failed", row_id=letter.row.id)
             return SendDelayed(f"{type(error).__name__} in the way out")
-        self._number_failures = 0
+        self._number.failures = 0
         await self._mark(letter, SendState.SENT, provider_id=provider_id or "")
+        self._tell_sent(letter)
+        return None
+
+    def _tell_sent(self, letter: _Letter) -> None:
         self._events.emit(
             OutgoingSent(
                 user_id=letter.row.user.id,
@@ -176,28 +276,28 @@ class Outbox:
             )
         )
         self._on_sent(letter.row)
-        return None
+
+    # After an error -------------------------------------------------------------------------------
 
     def _judge(self, error: SendError, letter: _Letter) -> Wait | GiveUp | SendOnceMore:
         """What follows an error.  The whole number is held before another request can begin."""
         verdict = after(
             error,
             attempts=letter.attempts,
-            number_failures=self._number_failures,
+            number_failures=self._number.failures,
             was_ambiguous=letter.was_ambiguous,
             limits=self._limits,
         )
-        # Several requests may fail together: that is one failure of the number.
-        if isinstance(verdict, Wait) and verdict.whole_number and trio.current_time() >= self._held_until:
-            self._number_failures += 1
-            self._held_until = trio.current_time() + verdict.seconds
-            if isinstance(error, SendBlocked):
+        if isinstance(verdict, Wait) and verdict.whole_number:
+            is_first = self._number.hold(verdict.seconds)
+            if is_first and isinstance(error, SendBlocked):
                 self._events.emit(OutgoingBlocked(error=str(error), wait_seconds=verdict.seconds))
         return verdict
 
     async def _wait(self, letter: _Letter, error: SendError, wait: Wait) -> None:
-        # Certainly not sent: nothing about it is ambiguous, and a note may still be dropped.
-        await self._mark(letter, SendState.PENDING, error=str(error))
+        # Certainly not sent now: a note may still be dropped.  What may have been sent before, may still.
+        state = SendState.SENDING if letter.was_ambiguous else SendState.PENDING
+        await self._mark(letter, state, error=str(error))
         self._delayed(letter, error, wait.seconds)
         if not wait.whole_number:
             await trio.sleep(wait.seconds)
@@ -214,10 +314,24 @@ class Outbox:
             )
         )
 
-    async def _send_once_more(self, letter: _Letter, seconds: float) -> None:
-        await trio.sleep(seconds)
-        letter.was_ambiguous = True
-        self._put(letter)
+    async def _settle(self, letter: _Letter, error: SendError) -> None:
+        """Wait for a report of a letter that may have been sent; without one, send it once more."""
+        self._ambiguous[letter.row.id] = letter
+        self._delayed(letter, error, self._limits.settle_seconds)
+        await trio.sleep(self._limits.settle_seconds)
+        if self._ambiguous.pop(letter.row.id, None) is not None:
+            letter.was_ambiguous = True
+            self._put(letter)
+
+    async def _fail(self, row: OutboxRow, error: SendError) -> None:
+        """A row that was taken could not be delivered: the same table decides."""
+        letter = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        verdict = self._judge(error, letter)
+        if isinstance(verdict, Wait):
+            await self._wait(letter, error, verdict)
+            self._put(letter)
+        else:
+            await self._give_up(letter, error)
 
     def _delayed(self, letter: _Letter, error: SendError, seconds: float) -> None:
         self._events.emit(
@@ -239,27 +353,7 @@ class Outbox:
                 row_id=letter.row.id,
                 state=state,
                 attempts=letter.attempts,
-                provider_id=provider_id,
+                provider_id=provider_id or letter.row.provider_id,
                 error=error,
             )
         )
-
-    # Typing ---------------------------------------------------------------------------------------
-
-    async def _show_typing(self, user_id: str) -> None:
-        shown: TypingSignal | None = None
-        while (typing := self._typing[user_id]) is not shown:
-            shown = typing
-            if typing is not None and trio.current_time() >= self._held_until:
-                await self._show_once(typing)
-        del self._typing[user_id]
-
-    async def _show_once(self, typing: TypingSignal) -> None:
-        # Older than this it announces nothing.
-        with trio.move_on_after(self._limits.typing_seconds):
-            try:
-                await self._outbound(typing)
-            except SendError as error:
-                _log.debug("typing_not_shown", error=str(error))
-            except Exception:
-                _log.exception("outbound_failed")

@@ -15,7 +15,8 @@ import trio
 from engine.errors import StoreError, StoreUnavailable
 from engine.events import Events, StoreFailed
 from engine.limits import Limits
-from engine.store import Change, Conversation, Store
+from engine.model import OutboxRow
+from engine.store import Change, Conversation, OperationRecord, Store
 
 T = TypeVar("T")
 
@@ -53,6 +54,17 @@ class Records:
         """The user's history; may be cancelled."""
         limit = self.limits.history_messages_max
         return await self._patiently(lambda: self.store.read_conversation(user_id, limit=limit))
+
+    async def read_operation(self, operation_id: str) -> OperationRecord:
+        """An operation with its calls; may be cancelled.  Raises StoreError for one that is not there."""
+        record = await self._patiently(lambda: self.store.read_operation(operation_id))
+        if record is None:
+            raise StoreError(f"there is no operation {operation_id!r}")
+        return record
+
+    async def read_unsent(self, limit: int, *, after: int) -> tuple[OutboxRow, ...]:
+        """Outbox rows still to be sent; may be cancelled."""
+        return await self._patiently(lambda: self.store.read_unsent(limit, after=after))
 
     async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
         return await self._bounded(lambda: self._repeatedly(act))

@@ -17,15 +17,16 @@ from engine.calls import Caller
 from engine.context import ContextManager
 from engine.endings import Endings
 from engine.errors import AssistantError, InboxFull, StoreUnavailable
-from engine.events import DrainFinished, DrainStarted, Events, MessageSettled
+from engine.events import DrainFinished, DrainStarted, Events, MessageSettled, RecoveryStarted
 from engine.limits import Limits
-from engine.model import Fate, Message, OutboxRow, OutgoingKind, Turn, User
+from engine.model import DeliveryReport, Fate, Message, OutboxRow, OutgoingKind, Turn, User
 from engine.orchestrator import Orchestrator
 from engine.outbox import Outbox
 from engine.policy import POLICIES, Policy
 from engine.records import Records
+from engine.recovery import Recovery
 from engine.sessions import SessionManager
-from engine.store import Accept, Committed, Depths, Store
+from engine.store import Accept, Change, Committed, Depths, Report, Store, Unfinished
 from engine.texts import ACKNOWLEDGEMENT
 from engine.threads import Threads
 from engine.waiters import Waiters
@@ -58,6 +59,7 @@ class Engine:
         self.limits: Final = limits
         self.events: Final = Events()
         self._store = store
+        self._nursery = nursery
         self._now = now
         self._new_id = new_id
         self._receiving = 0
@@ -68,10 +70,11 @@ class Engine:
         records = Records(store, self.events, limits)
         self._outbox = Outbox(nursery, outbound, records, self.events, limits, on_sent=self._on_sent)
         caller = Caller(assistant.tools, self._threads, self.events, limits)
+        contexts = ContextManager(assistant, records)
         orchestrator = Orchestrator(
             assistant=assistant,
             waves=Waves(caller, records, self.events, limits, now),
-            contexts=ContextManager(assistant, records),
+            contexts=contexts,
             records=records,
             events=self.events,
             limits=limits,
@@ -89,6 +92,9 @@ class Engine:
         self.sessions: Final = SessionManager(
             nursery=nursery,
             orchestrator=orchestrator,
+            recovery=Recovery(
+                tools=assistant.tools, contexts=contexts, records=records, events=self.events, limits=limits
+            ),
             endings=endings,
             records=records,
             events=self.events,
@@ -96,33 +102,38 @@ class Engine:
             policy=policy,
             now=now,
             new_id=new_id,
-            signal=self._outbox.signal,
+            signal=self._outbox.typing.show,
             on_suspended=self._waiters.suspend,
         )
 
     # What comes in --------------------------------------------------------------------------------
 
-    async def receive(self, messages: Sequence[Message]) -> None:
+    async def receive(self, messages: Sequence[Message], reports: Sequence[DeliveryReport] = ()) -> None:
         """Take messages in; returns when they are on disk (P5) and delivered, in this order.
 
-        Raises InboxFull when more wait to be written than `writes_waiting_max`, StoreUnavailable when the
-        store does not take them; in both cases the sender should send them again.
+        `reports` are what the provider says of messages that were sent.  Raises InboxFull when more wait to
+        be written than `writes_waiting_max`, StoreUnavailable when the store does not take them; in both
+        cases the sender should send them again.
         """
-        if not messages:
+        changes: list[Change] = [
+            *(Accept(message=message, at=self._now()) for message in messages),
+            *(Report(report) for report in reports),
+        ]
+        if not changes:
             return
-        if self._receiving + len(messages) > self.limits.writes_waiting_max:
+        if self._receiving + len(changes) > self.limits.writes_waiting_max:
             raise InboxFull("more messages wait to be written than writes_waiting_max; send them again later")
-        self._receiving += len(messages)
+        self._receiving += len(changes)
         try:
             # Cancelled or too slow, what was handed over is still written, delivered and known (P5).
             with trio.fail_after(self.limits.receive_seconds_max):
-                await self._store.write([Accept(message=message, at=self._now()) for message in messages])
+                await self._store.write(changes)
         except trio.TooSlowError:
             raise StoreUnavailable(
                 f"the store did not answer for {self.limits.receive_seconds_max:g} s (receive_seconds_max)"
             ) from None
         finally:
-            self._receiving -= len(messages)
+            self._receiving -= len(changes)
 
     async def process_message(self, user_id: str, text: str) -> Fate:
         """Take one message in and wait for its fate.  Cancelling this cancels only the wait.
@@ -175,6 +186,30 @@ class Engine:
         limit = self.limits.history_messages_max
         return (await self._store.read_conversation(user_id, limit=limit)).turns
 
+    async def recover(self) -> None:
+        """Take up what an earlier process left: operations, messages that wait, rows not sent (P14).
+
+        Raises StoreUnavailable.
+        """
+        unfinished = await self._store.read_unfinished()
+        self._outbox.read_on()
+        self.sessions.recover(unfinished)
+        if unfinished:
+            self._nursery.start_soon(self._announce, unfinished)
+
+    async def _announce(self, unfinished: Sequence[Unfinished]) -> None:
+        # In a task of its own, so that whoever opened the engine can listen.
+        self.events.emit(
+            RecoveryStarted(
+                operations=sum(len(left.operations) for left in unfinished),
+                messages=sum(len(left.waiting) for left in unfinished),
+            )
+        )
+
+    def read_outbox(self) -> None:
+        """Somebody else has put rows into the outbox: send them."""
+        self._outbox.read_on()
+
     async def drain(self) -> bool:
         """Begin nothing new; return when every operation has ended or is suspended.
 
@@ -210,6 +245,7 @@ class Engine:
             self._waiters.settle(settled.message.id, settled.fate)
         self._outbox.drop(committed.dropped)
         self._outbox.enqueue(committed.queued)
+        self._outbox.hear(committed.reported)
         for accepted in committed.accepted:
             self.sessions.deliver(accepted)
 
@@ -256,6 +292,7 @@ async def open_engine(
             new_id=new_id,
         )
         try:
+            await engine.recover()
             yield engine
         except (Exception, KeyboardInterrupt) as error:
             body_error = error  # raised below: from in here it would arrive wrapped in a group

@@ -6,7 +6,8 @@ Rule 3: `deliver` is synchronous and called in inbox order: nobody sees a messag
 Rule 4: nothing that goes wrong for one user leaves this module (P11).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, Final
 
 import attrs
@@ -31,10 +32,12 @@ from engine.model import (
 )
 from engine.operation import Operation, Reason
 from engine.orchestrator import Orchestrator
+from engine.phases import Phase
 from engine.policy import Decision, Policy, Snapshot
 from engine.progress import ProgressNotifier
 from engine.records import Records
-from engine.store import Accepted, Begin, Change, Queue, Settle
+from engine.recovery import Recovery
+from engine.store import Accepted, Begin, Change, Queue, Settle, Unfinished, UnfinishedOperation
 
 _log: Final = structlog.get_logger("midstream.sessions")
 
@@ -55,6 +58,8 @@ class ActiveSession:
     # The parent of everything the operation does; open while there is one.
     nursery: trio.Nursery | None = attrs.field(default=None, repr=False)
     notifier: ProgressNotifier | None = attrs.field(default=None, repr=False)
+    # Its first operation is an earlier process's, or a message's that waited then: it waits its turn.
+    is_recovered: bool = False
 
     @property
     def user_id(self) -> str:
@@ -102,6 +107,7 @@ class SessionManager:
 
     nursery: trio.Nursery
     orchestrator: Orchestrator
+    recovery: Recovery
     records: Records
     events: Events
     limits: Limits
@@ -113,7 +119,13 @@ class SessionManager:
     on_suspended: Callable[[str], None]
     draining: bool = False
     _sessions: dict[str, ActiveSession] = attrs.field(factory=dict)
+    # Operations that could not be recorded to their end, by user: the next one ends them.
+    _suspended: dict[str, list[Operation]] = attrs.field(factory=dict)
+    _recoveries: trio.CapacityLimiter = attrs.field(init=False)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self._recoveries = trio.CapacityLimiter(self.limits.recoveries_max)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -136,6 +148,36 @@ class SessionManager:
         elif not self._refuse(message):
             self._admit(message)
 
+    def recover(self, unfinished: Iterable[Unfinished]) -> None:
+        """Take up what an earlier process left; messages that wait are decided as if they came now."""
+        for left in unfinished:
+            for operation in left.operations:
+                self._take_up(operation)
+            for accepted in left.waiting:
+                if accepted.newest is not None:
+                    self._settle_aside(accepted.message, Superseded(accepted.newest))
+                else:
+                    self._admit(accepted.message, is_recovered=True)
+
+    def _take_up(self, left: UnfinishedOperation) -> None:
+        operation = Operation(
+            id=left.operation_id,
+            message=left.message,
+            started_at=trio.current_time(),
+            phase=Phase.PLANNING if left.phase is Phase.PLANNING else Phase.AT_BOUNDARY,
+            is_left=True,
+        )
+        session = self._sessions.get(left.message.user.id)
+        if session is None:
+            session = self._open(left.message.user, is_recovered=True)
+        elif session.operation is not None:
+            self._suspended.setdefault(session.user.id, []).append(session.operation)
+        session.operation = operation
+        operation.newest_waiting = session.newest_waiting_id
+        if left.interrupted_by is not None:
+            reason = Reason.NEW_MESSAGE if left.interrupted_by else Reason.STOPPED
+            operation.cancel(reason, by=left.interrupted_by or None)
+
     def _refuse(self, message: Message) -> bool:
         session = self._sessions.get(message.user.id)
         if session is None and len(self._sessions) >= self.limits.sessions_max:
@@ -146,24 +188,29 @@ class SessionManager:
             return False
         return True
 
-    def _admit(self, message: Message) -> None:
+    def _admit(self, message: Message, *, is_recovered: bool = False) -> None:
         session = self._sessions.get(message.user.id)
         if session is None:
-            session = self._sessions[message.user.id] = ActiveSession(user=message.user)
-            self.nursery.start_soon(self._serve, session)
+            session = self._open(message.user, is_recovered=is_recovered)
         session.waiting.append(message)
         if self.policy(message, session.snapshot()) is Decision.INTERRUPT:
             self._interrupt(session, message)
         if session.notifier is not None:
             session.notifier.show_again(message.id)
 
+    def _open(self, user: User, *, is_recovered: bool) -> ActiveSession:
+        session = self._sessions[user.id] = ActiveSession(user=user, is_recovered=is_recovered)
+        self.nursery.start_soon(self._serve, session)
+        return session
+
     def _interrupt(self, session: ActiveSession, message: Message) -> None:
         operation, nursery = session.operation, session.nursery
-        if operation is None or nursery is None or not operation.may_be_interrupted:
+        if operation is None or not operation.may_be_interrupted:
             return  # whatever a policy of somebody's own decides
         operation.cancel(Reason.NEW_MESSAGE, by=message.id)
         # The user is told now, while the wave still finishes; the end of the operation records the same.
-        nursery.start_soon(self.records.offer, self.endings.interruption(operation))
+        if nursery is not None:
+            nursery.start_soon(self.records.offer, self.endings.interruption(operation))
 
     def stop(self, user_id: str) -> bool:
         """End the user's operation at its boundary, begin none; returns whether there was anything to end."""
@@ -203,56 +250,77 @@ class SessionManager:
 
     async def _serve(self, session: ActiveSession) -> None:
         """Run what waits, the newest each time, until nothing does.  The crash boundary of its user."""
-        while session.waiting and not self.draining:
-            operation, between = self._take_newest(session)
+        while (session.operation or session.waiting) and not self.draining:
+            operation = session.operation = session.operation or self._take_newest(session)
             try:
                 async with trio.open_nursery() as session.nursery:
                     session.notifier = self._notifier(operation)
                     session.nursery.start_soon(session.notifier.keep_typing)
-                    await self._run(operation, between, session.notifier)
+                    await self._run(session, operation, session.notifier)
                     session.nursery.cancel_scope.cancel()  # typing
             except* Exception:
                 _log.exception("session_crashed", operation_id=operation.id)
                 self.on_suspended(operation.message.id)
             session.operation = session.nursery = session.notifier = None
+            session.is_recovered = False
         for message in session.waiting:
             self.on_suspended(message.id)
         del self._sessions[session.user.id]
         if not self._sessions:
             self._emptied.set()
 
-    def _take_newest(self, session: ActiveSession) -> tuple[Operation, list[Message]]:
+    def _take_newest(self, session: ActiveSession) -> Operation:
         """An operation for the newest message that waits; those between are superseded by it."""
         newest = max(session.waiting, key=_order)
-        between = [message for message in session.waiting if message is not newest]
+        between = tuple(message for message in session.waiting if message is not newest)
         session.waiting = []
-        session.operation = Operation(
+        return Operation(
             id=self.new_id(),
             message=newest,
+            between=between,
             started_at=trio.current_time(),
             newest_waiting=session.newest_waiting_id,
         )
-        return session.operation, between
 
-    async def _run(self, operation: Operation, between: list[Message], notifier: ProgressNotifier) -> None:
+    async def _run(self, session: ActiveSession, operation: Operation, notifier: ProgressNotifier) -> None:
         """Run one operation to its recorded end."""
         error: BaseExceptionGroup | None = None
         try:
             with operation.scope:
-                await self._begin(operation, between)
-                await self.orchestrator.run(operation, notifier)
+                async with self._recoveries if session.is_recovered else nullcontext():
+                    await (self._resume(operation) if operation.is_left else self._begin(operation))
+                    await self.orchestrator.run(operation, notifier)
         # SystemExit: an assistant that calls sys.exit() must not end everybody's process.
         except* (Exception, SystemExit) as errors:
             error = errors
         await self.endings.conclude(operation, error)
+        if operation.phase is Phase.SUSPENDED:
+            self._suspended.setdefault(session.user.id, []).append(operation)
 
-    async def _begin(self, operation: Operation, between: list[Message]) -> None:
+    async def _begin(self, operation: Operation) -> None:
+        message = operation.message
         await self.records.write(
-            *(Settle(message.id, Superseded(operation.message.id)) for message in between),
-            Begin(operation_id=operation.id, message=operation.message, at=self.now()),
+            *self._overtaking(operation),
+            *(Settle(older.id, Superseded(message.id)) for older in operation.between),
+            Begin(operation_id=operation.id, message=message, at=self.now()),
         )
+        self._suspended.pop(operation.user.id, None)
         self.events.emit(
-            SessionStarted(user_id=operation.user.id, message=operation.message, operation_id=operation.id)
+            SessionStarted(user_id=operation.user.id, message=message, operation_id=operation.id)
+        )
+
+    async def _resume(self, operation: Operation) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()  # its user may have written since
+        if overtaking := self._overtaking(operation):
+            await self.records.write(*overtaking)
+            del self._suspended[operation.user.id]
+        await self.recovery.restore(operation)
+
+    def _overtaking(self, operation: Operation) -> tuple[Change, ...]:
+        """The ends of its user's operations that were suspended before it: nobody waits for them any more."""
+        suspended = self._suspended.get(operation.user.id, ())
+        return tuple(
+            change for before in suspended for change in self.endings.giving_way(before, operation.message.id)
         )
 
     def _notifier(self, operation: Operation) -> ProgressNotifier:

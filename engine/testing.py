@@ -127,8 +127,8 @@ class ScriptedPlanner:
         """See `engine.Planner`."""
         self.results[message.id] = results
         await trio.sleep(self.adapting_seconds)
-        self._rounds[message.id] += 1
-        round = self._rounds[message.id]
+        # An operation that goes on after a restart was planned by another process.
+        round = self._rounds[message.id] = self._rounds.get(message.id, 0) + 1
         return self.plans[round] if round < len(self.plans) else None
 
 

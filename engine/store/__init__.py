@@ -40,14 +40,14 @@ class Begin:
     at: float
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Resume:
     """An operation that a process left unfinished goes on in this one: one crash more, unless suspended."""
 
     operation_id: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Suspend:
     """An operation stopped in good order: the start that goes on with it follows no crash."""
 

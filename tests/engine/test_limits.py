@@ -16,6 +16,8 @@ MAY_BE_ZERO = {
     "adaptations_max",
     "progress_notes_max",
     "progress_seconds_min",
+    "pair_seconds",
+    "sends_per_second_max",
 }
 
 

@@ -39,6 +39,7 @@ async def test_the_row_says_what_runs_and_disappears_with_the_work(autojump_cloc
     """P10: phone -> the message, its scope and when it began; no row, no task, no scope afterwards."""
     async with open_conversation(slow()) as conversation:
         sessions = conversation.engine.sessions
+        await trio.testing.wait_all_tasks_blocked()
         tasks = trio.lowlevel.current_statistics().tasks_living
         await conversation.send(("m1", "go"))
         await trio.sleep(1)
@@ -287,7 +288,7 @@ async def test_a_store_that_refuses_the_beginning_suspends(autojump_clock: MockC
 
 
 async def test_a_store_that_refuses_the_end_suspends(autojump_clock: MockClock) -> None:
-    """The operation was interrupted and its end cannot be written down: its message keeps no fate yet."""
+    """Its end cannot be written down: its message gets its fate when the next operation begins."""
     trail = Trail()
     store = UnreliableStore()
     store.only = (Settle,)
@@ -303,7 +304,8 @@ async def test_a_store_that_refuses_the_end_suspends(autojump_clock: MockClock) 
         await trio.sleep(20)
     assert [entry for entry in trail.entries if entry[1] in ("suspended", "answered", "superseded")] == [
         (7, "suspended", "store"),
-        (9, "answered", "m2"),
+        (8.875, "superseded", "m1 by m2"),
+        (10.875, "answered", "m2"),
     ]
 
 

@@ -231,8 +231,10 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
 
 def _mark(connection: sqlite3.Connection, change: Mark, brought: Uncommitted) -> None:
     connection.execute(
-        "UPDATE outbox SET state = ?, attempts = ?, provider_id = ?, error = ? WHERE id = ?",
-        (change.state, change.attempts, change.provider_id, change.error, change.row_id),
+        "UPDATE outbox SET state = ?, attempts = ?, provider_id = ?, error = ?,"
+        # What was reported of an earlier request says nothing of the next.
+        " delivery = CASE ? WHEN 'pending' THEN '' ELSE delivery END WHERE id = ?",
+        (change.state, change.attempts, change.provider_id, change.error, change.state, change.row_id),
     )
 
 
@@ -242,13 +244,13 @@ def _report(connection: sqlite3.Connection, change: Report, brought: Uncommitted
     if found is None:
         return
     row = row_of(found)
-    if not report.delivery.follows(row.delivery):
+    # A row that is pending is not on its way: that is an old report, of a request that has failed since.
+    if row.state is SendState.PENDING or not report.delivery.follows(row.delivery):
         return
-    # Whatever we know of the request: who reports of a message has taken it.
-    state = SendState.SENT if row.state in (SendState.PENDING, SendState.SENDING) else row.state
     connection.execute(
         "UPDATE outbox SET delivery = ?, state = ?, provider_id = ? WHERE id = ?",
-        (report.delivery, state, report.provider_id or row.provider_id, row.id),
+        # Whatever we know of the request: who reports of a message has taken it.
+        (report.delivery, SendState.SENT, report.provider_id or row.provider_id, row.id),
     )
     brought.reported.append(Reported(row=row, report=report))
 

@@ -9,7 +9,10 @@ from engine.store import CallRecord
 from engine.store.encoding import decode_args, from_text
 
 MESSAGE_COLUMNS: Final = "id, user_id, text, timestamp, sequence"
-ROW_COLUMNS: Final = "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error, delivery"
+ROW_COLUMNS: Final = (
+    "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error, "
+    "delivery"
+)
 CALL_COLUMNS: Final = "id, round, tool, args, after, intended_at, status, value, value_lost, error, seconds"
 
 

@@ -1,0 +1,93 @@
+"""Brings an operation that an earlier process left back to where its records say it was (P14).
+
+Rule 1: what is recorded stands: the plan is not made again, and a call with an outcome is not made again.
+Rule 2: a call that was started and has no outcome is made again only if its tool is idempotent; otherwise
+its outcome is unknown, and the plan is told so.
+"""
+
+from collections.abc import Mapping
+from itertools import groupby
+
+import attrs
+
+from engine.context import ContextManager
+from engine.errors import KeepsCrashing
+from engine.events import Events, SessionResumed
+from engine.limits import Limits
+from engine.model import Outcome, Status
+from engine.operation import Operation
+from engine.plan import waves
+from engine.records import Records
+from engine.store import CallRecord, Happened, OperationRecord, Resume
+from engine.tools import Tool
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Recovery:
+    """Restores operations of one assistant."""
+
+    tools: Mapping[str, Tool]
+    contexts: ContextManager
+    records: Records
+    events: Events
+    limits: Limits
+
+    async def restore(self, operation: Operation) -> None:
+        """Fill in what is recorded of an operation, so that it goes on at its first unfinished wave.
+
+        Raises KeepsCrashing for one that was running at `recovery_attempts_max` crashes in a row, and
+        StoreUnavailable when its records cannot be read or kept.
+        """
+        record = await self.records.read_operation(operation.id)
+        crashes = record.crashes + 1
+        if crashes >= self.limits.recovery_attempts_max:
+            raise KeepsCrashing(f"the process died {crashes} times in a row while it ran")
+        lost = tuple(self._unknown(call) for call in record.calls if self._is_lost(call))
+        await self.records.write(Resume(operation.id), Happened(operation_id=operation.id, outcomes=lost))
+        self._fill(operation, record, lost)
+        self.events.emit(
+            SessionResumed(
+                user_id=operation.user.id,
+                message=operation.message,
+                operation_id=operation.id,
+                crashes=crashes,
+            )
+        )
+
+    def _is_lost(self, record: CallRecord) -> bool:
+        tool = self.tools.get(record.call.tool)
+        return record.intended and record.outcome is None and not (tool and tool.idempotent)
+
+    def _unknown(self, record: CallRecord) -> Outcome:
+        return Outcome(
+            call_id=record.call.id,
+            tool=record.call.tool,
+            status=Status.UNKNOWN,
+            error="the process died while it ran",
+        )
+
+    def _fill(self, operation: Operation, record: OperationRecord, lost: tuple[Outcome, ...]) -> None:
+        known = tuple(call.outcome for call in record.calls if call.outcome is not None)
+        operation.calls.update({call.call.id: call.call for call in record.calls})
+        operation.outcomes.update(self.contexts.results((*known, *lost)))
+        operation.round = max((call.round for call in record.calls), default=0)
+        # What is made again is counted then.
+        operation.calls_started = sum(
+            call.intended and call.call.id in operation.outcomes for call in record.calls
+        )
+        operation.waves_run = _waves_finished(record, operation)
+        operation.is_left = False
+
+
+def _waves_finished(record: OperationRecord, operation: Operation) -> int:
+    """How many waves ran to their end, as `WaveStarted` counts them: those with a call that was started."""
+    started = {call.call.id for call in record.calls if call.intended}
+    planned = [
+        wave
+        for _, calls in groupby(record.calls, lambda call: call.round)
+        for wave in waves([call.call for call in calls])
+    ]
+    return sum(
+        any(call.id in started for call in wave) and all(call.id in operation.outcomes for call in wave)
+        for wave in planned
+    )
