@@ -57,11 +57,13 @@ def create_app(engine: Engine, settings: Settings) -> QuartTrio:
             return _plain("the signature is missing or wrong", 401)
         webhook = parse(body)
         try:
-            await engine.receive(webhook.messages)
+            await engine.receive(webhook.messages, webhook.reports)
         except (StoreUnavailable, InboxFull) as error:
             metrics.count_webhook("refused", len(webhook.messages))
             return _try_later(str(error))
         metrics.count_webhook("message", len(webhook.messages))
+        for report in webhook.reports:
+            metrics.count_webhook(f"status:{report.delivery}")
         for kind, count in _by_kind(webhook.others).items():
             metrics.count_webhook(kind, count)
         return _plain("")

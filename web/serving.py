@@ -26,7 +26,8 @@ from web.settings import Settings, SettingsError
 from web.whatsapp.client import open_client
 
 _BACKLOG: Final = 512
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_STOP: Final = (signal.SIGTERM, signal.SIGINT)
+_LOOK_AGAIN: Final = signal.SIGHUP  # an operator has changed the outbox
 _KILLED: Final = 128  # a shell's exit code for a process ended by a signal: this and the signal's number
 _STUCK: Final = 70  # sysexits.h, EX_SOFTWARE: something did not end within its bound
 
@@ -40,7 +41,7 @@ async def run_server(settings: Settings, assistant: Assistant) -> None:
     opened.  A second signal ends the process at once.
     """
     refusal: SettingsError | StoreUnusable | None = None
-    with trio.open_signal_receiver(*_SIGNALS) as signals:
+    with trio.open_signal_receiver(*_STOP, _LOOK_AGAIN) as signals:
         async with trio.open_nursery() as nursery:
             shutdown = _Shutdown()
             nursery.start_soon(shutdown.obey, signals)
@@ -61,18 +62,25 @@ class _Shutdown:
     told: trio.Event = attrs.field(factory=trio.Event)
     # Until the engine is up there is nothing to drain: a signal then just ends the start.
     startup: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    is_up: bool = False
+    engine: Engine | None = None
 
     async def obey(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
-            name = signal.Signals(number).name
-            if self.told.is_set():
-                _log.warning("told to stop a second time: exiting at once", signal=name)
-                os._exit(_KILLED + number)
-            _log.info("told to stop", signal=name)
-            self.told.set()
-            if not self.is_up:
-                self.startup.cancel()
+            if number != _LOOK_AGAIN:
+                self._stop(number)
+            elif self.engine is not None:
+                _log.info("told to read the outbox again")
+                self.engine.read_outbox()
+
+    def _stop(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self.told.is_set():
+            _log.warning("told to stop a second time: exiting at once", signal=name)
+            os._exit(_KILLED + number)
+        _log.info("told to stop", signal=name)
+        self.told.set()
+        if self.engine is None:
+            self.startup.cancel()
 
 
 async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) -> None:
@@ -90,7 +98,7 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
     async with _open_engine(
         settings, assistant, graph_url=whatsapp.graph_url or f"{url}/graph/v26.0"
     ) as engine:
-        shutdown.is_up = True
+        shutdown.engine = engine
         app = create_app(engine, settings)
         if phone is not None:
             app.register_blueprint(phone.blueprint)

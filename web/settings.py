@@ -29,6 +29,8 @@ from engine import POLICIES, Limits
 GRAPH_URL: Final = "https://graph.facebook.com/v26.0"
 # Messages a second: what Meta gives a number at first.
 THROUGHPUT: Final = 80
+# WhatsApp: one message per 6 s to one user; a burst is borrowed from what follows.
+PAIR_SECONDS: Final = 6.0
 # Of nobody: what local mode's phone calls the number it writes to.
 LOCAL_PHONE_NUMBER_ID: Final = "100000000000000"
 # Policies the design has and the engine has not yet: worth a line of their own.
@@ -417,10 +419,18 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
             wave_seconds_max=variables.wave_seconds_max,
             grace_seconds=variables.grace_seconds,
             settle_seconds=variables.settle_seconds,
+            **_pace_limits(variables.whatsapp),
         ),
         whatsapp=_whatsapp(variables.whatsapp, new_secret),
         is_local=is_local,
     )
+
+
+def _pace_limits(given: _WhatsAppVariables | None) -> dict[str, Any]:
+    """What Meta lets one number send.  The local phone takes everything."""
+    if given is None:
+        return {}
+    return {"pair_seconds": PAIR_SECONDS, "sends_per_second_max": given.throughput}
 
 
 def _whatsapp(given: _WhatsAppVariables | None, new_secret: Callable[[], str]) -> WhatsApp:

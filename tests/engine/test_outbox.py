@@ -1,11 +1,16 @@
 """Sending: in order for each user, patient with the service, one user's failures delaying nobody else."""
 
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from engine import (
     Assistant,
+    Delivery,
+    DeliveryReport,
     Limits,
     OutboxRow,
     Plan,
@@ -218,3 +223,129 @@ async def test_the_engine_closes_while_something_waits_to_be_sent(
         SendBlocked: ["pending"],
     }
     assert [row.state.value for row in rows] == expected[kind]
+
+
+# The pace -----------------------------------------------------------------------------------------
+
+
+async def test_one_users_pace_is_kept_by_waiting(autojump_clock: MockClock) -> None:
+    """The pair limit is that user's: nobody else waits, and the line ends when it is paid back."""
+    outbound = PerUser("", [])
+    limits = Limits(pair_seconds=6, pair_burst_max=2)
+    async with open_conversation(echoing(), outbound=outbound, limits=limits) as conversation:
+        for text in "123":
+            await conversation.engine.process_message(ANNA, text)
+        await conversation.engine.process_message(BEN, "4")
+        await trio.sleep(11)
+        assert outbound.taken == [(0, "done: 1"), (0, "done: 2"), (0, "done: 4")]
+        await trio.sleep(20)
+        assert outbound.taken[3:] == [(12, "done: 3")]
+        assert conversation.engine._outbox._lines == {}
+
+
+async def test_the_numbers_throughput_is_kept_by_waiting(autojump_clock: MockClock) -> None:
+    """Over all users; none of it is refused."""
+    outbound = PerUser("", [])
+    limits = Limits(sends_per_second_max=4)
+    async with open_conversation(echoing(), outbound=outbound, limits=limits) as conversation:
+        for number in range(6):
+            await conversation.engine.process_message(f"1555000000{number}", str(number))
+        await trio.sleep(10)
+    assert [at for at, _ in outbound.taken] == [0, 0.25, 0.5, 0.75, 1, 1.25]
+
+
+# What the provider reports ------------------------------------------------------------------------
+
+
+async def report(conversation, delivery: str, error: SendError | None = None) -> None:
+    """The provider speaks of the first row."""
+    row_id = conversation.row_id
+    told = DeliveryReport(row_id=row_id, delivery=Delivery(delivery), provider_id="w1", error=error)
+    await conversation.engine.receive((), [told])
+
+
+@asynccontextmanager
+async def reporting(outbound, **options):
+    """A conversation that knows the id of its first row, and what was told of rows."""
+    async with open_conversation(echoing(), outbound=outbound, **options) as conversation:
+        told = []
+
+        def hear(event) -> None:
+            if event.name.startswith("outgoing_"):
+                told.append(event)
+
+        conversation.engine.events.subscribe(hear)
+        await conversation.engine.process_message(ANNA, "1")
+        yield SimpleNamespace(
+            engine=conversation.engine, row_id=told[0].row_id, names=lambda: [event.name for event in told]
+        )
+
+
+async def test_a_report_settles_what_may_have_been_sent(autojump_clock: MockClock) -> None:
+    """It was taken, whatever became of the request: it is not sent a second time."""
+    outbound = PerUser(ANNA, [SendAmbiguous("timed out")])
+    async with reporting(outbound) as conversation:
+        await trio.sleep(1)
+        await report(conversation, "sent")
+        await trio.sleep(100)
+        assert (await conversation.engine.read_depths()).outbox == 0
+    assert outbound.taken == []
+    assert conversation.names() == [
+        "outgoing_queued",
+        "outgoing_delayed",
+        "outgoing_reported",
+        "outgoing_sent",
+    ]
+
+
+async def test_a_report_may_come_before_the_answer(autojump_clock: MockClock) -> None:
+    """The request times out after it: there is nothing ambiguous any more."""
+
+    async def out(outgoing):
+        if isinstance(outgoing, OutboxRow):
+            await trio.sleep(10)
+            raise SendAmbiguous("timed out")
+        return ""
+
+    async with reporting(out) as conversation:
+        await trio.sleep(1)
+        await report(conversation, "delivered")
+        await trio.sleep(100)
+        assert (await conversation.engine.read_depths()).outbox == 0
+    assert conversation.names() == ["outgoing_queued", "outgoing_reported", "outgoing_sent"]
+
+
+async def test_a_failure_after_a_success_goes_through_the_same_table(autojump_clock: MockClock) -> None:
+    """Retryable: it is sent again, and later reports are of that request; otherwise it is given up."""
+    outbound = PerUser("", [])
+    async with reporting(outbound) as conversation:
+        await trio.sleep(1)
+        await report(conversation, "failed", SendDelayed("something went wrong", 131000))
+        await trio.sleep(1.5)
+        assert outbound.taken == [(0, "done: 1"), (2, "done: 1")]
+        await report(conversation, "failed", SendRefused("no WhatsApp", 131026))
+        await trio.sleep(100)
+    assert len(outbound.taken) == 2
+    assert conversation.names() == [
+        "outgoing_queued",
+        "outgoing_sent",
+        "outgoing_reported",
+        "outgoing_delayed",
+        "outgoing_sent",
+        "outgoing_reported",
+        "outgoing_given_up",
+    ]
+
+
+async def test_a_failure_that_blocks_the_number_holds_it(autojump_clock: MockClock) -> None:
+    """A policy is the operator's to mend: nothing is sent meanwhile, and the alarm is told."""
+    outbound = PerUser("", [])
+    async with reporting(outbound) as conversation:
+        await trio.sleep(1)
+        await report(conversation, "failed", SendBlocked("the account is locked", 131031))
+        await conversation.engine.process_message(BEN, "2")
+        await trio.sleep(200)
+        assert outbound.taken == [(0, "done: 1")]
+        await trio.sleep(200)
+    assert sorted(outbound.taken[1:]) == [(301, "done: 1"), (301, "done: 2")]
+    assert "outgoing_blocked" in conversation.names()

@@ -251,6 +251,25 @@ async def test_only_a_message_that_asks_for_something_interrupts(autojump_clock:
     assert bench.conversation.outbound.texts == ["done: Check Hanukkah"]
 
 
+async def test_a_status_of_what_we_sent_is_recorded(autojump_clock: MockClock) -> None:
+    """Its tracker is the row; it is counted, told as an event, and interrupts nothing."""
+    told = []
+    async with open_bench() as bench:
+        bench.conversation.engine.events.subscribe(told.append)
+        await bench.post(body_of(text_message("m1")))
+        await trio.sleep(1)
+        (row,) = bench.conversation.outbound.rows
+        status = {"id": "wamid.1", "status": "read", "timestamp": "11", "biz_opaque_callback_data": row.id}
+        change = {"field": "messages", "value": {"statuses": [status]}}
+        response = await bench.post(json.dumps({"entry": [{"changes": [change]}]}).encode())
+        metrics = await (await bench.client.get("/metrics")).get_data(as_text=True)
+    assert response.status_code == 200
+    assert [(event.row_id, event.delivery) for event in told if event.name == "outgoing_reported"] == [
+        (row.id, "read")
+    ]
+    assert 'midstream_webhook_items_total{kind="status:read"} 1.0' in metrics
+
+
 async def test_what_is_no_message_is_counted_and_logged_without_its_text(autojump_clock: MockClock) -> None:
     """One line a kind, however many; an operator sees what is passed over."""
     reaction = text_message("m1") | {"type": "reaction", "reaction": {"message_id": "m0", "emoji": "🤐"}}

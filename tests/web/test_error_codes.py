@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import SendBlocked, SendDelayed, SendError, SendRefused
-from web.whatsapp.error_codes import CODES, RANGES, Action, classify, rule_for
+from web.whatsapp.error_codes import CODES, RANGES, Action, classify, classify_failure, rule_for
 
 
 def graph_error(code: Any, **more: Any) -> bytes:
@@ -264,3 +264,65 @@ JSON = st.recursive(
 def test_no_graph_error_raises(error: dict[str, Any]) -> None:
     """Wrong types everywhere give a SendError too."""
     assert isinstance(classify(400, json.dumps({"error": error}).encode(), usage="{}"), SendError)
+
+
+# A failure after a 200 ----------------------------------------------------------------------------
+
+
+def failure(code: Any, **more: Any) -> dict[str, Any]:
+    """An error of a status, in the shape that Meta documents."""
+    return {"code": code, "title": "Told so", "message": "Told so", "href": "/documentation", **more}
+
+
+def says(error: SendError) -> tuple[Any, ...]:
+    """What kind of error it is, and everything it says."""
+    delay = (error.whole_number, error.wait_seconds) if isinstance(error, SendDelayed) else ()
+    return type(error), error.reason, error.code, *delay
+
+
+@pytest.mark.parametrize("code", [*CODES, 200, 299, 131200, 131299, 132000, 132069])
+def test_a_later_failure_is_judged_as_an_answer_is(code: int) -> None:
+    """One table: the same code asks for the same, whenever it comes."""
+    told = failure(code, error_data={"details": "the details"})
+    answer = graph_error(code, error_data={"details": "the details"})
+    assert says(classify_failure(told)) == says(classify(400, answer))
+
+
+@pytest.mark.parametrize("code", [199, 300, 132_070, 999_999, -1])
+def test_a_later_failure_of_an_unknown_code_is_refused(code: int) -> None:
+    """Whatever it says of itself: Meta has tried already, and nobody knows how often."""
+    error = classify_failure(failure(code, is_transient=True))
+    assert isinstance(error, SendRefused)
+    assert str(error) == (
+        f"it was not delivered, with an error code that is not known here: Told so (error {code})"
+    )
+
+
+@pytest.mark.parametrize(
+    "raw", [None, 5, "x", [], {}, failure(None), failure("190"), failure(190.5), [failure(190)]]
+)
+def test_a_later_failure_without_a_code_is_refused(raw: Any) -> None:
+    """There is nothing to judge it by."""
+    error = classify_failure(raw)
+    assert isinstance(error, SendRefused)
+    assert str(error) == "it was not delivered, and no error code says why"
+
+
+def test_the_reason_of_a_later_failure_holds_no_token_and_no_whole_number() -> None:
+    """It goes into the log as well, on one short line."""
+    secret = "wamid." + "HBgLMTY1" * 8
+    error = classify_failure(failure(131026, message=f"{secret}\nto 15551234567 " + "failed " * 200))
+    assert error.reason.startswith("the user cannot be reached on WhatsApp: … to …4567 failed failed")
+    assert len(error.reason) < 250
+
+
+@given(
+    st.none()
+    | JSON
+    | st.fixed_dictionaries(
+        {}, optional={"code": JSON | st.sampled_from(sorted(CODES)), "message": JSON, "error_data": JSON}
+    )
+)
+def test_no_later_failure_raises(raw: Any) -> None:
+    """Wrong types everywhere give a SendError too."""
+    assert isinstance(classify_failure(raw), SendError)

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import Message, User
+from engine import Delivery, DeliveryReport, Message, SendBlocked, SendDelayed, SendError, SendRefused, User
 from web.whatsapp.payloads import FIELDS, ITEMS_MAX, MESSAGE_TYPES, STATUSES, Unhandled, Webhook, parse
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
@@ -45,6 +46,18 @@ def message(number: int, **more: Any) -> Message:
     return Message(**{"id": f"wamid.{number}", **fields, **more})
 
 
+def status_item(number: int, status: Any = "delivered", **more: Any) -> dict[str, Any]:
+    """A status of the wire that brings back the id of our row."""
+    item: dict[str, Any] = {"id": f"wamid.{number}", "status": status, "timestamp": "1750030073"}
+    return {**item, "recipient_id": "16505551234", "biz_opaque_callback_data": f"row-{number}", **more}
+
+
+def report(number: int, delivery: Delivery = Delivery.DELIVERED, **more: Any) -> DeliveryReport:
+    """What `status_item` of that number comes out as."""
+    fields: dict[str, Any] = {"row_id": f"row-{number}", "provider_id": f"wamid.{number}"}
+    return DeliveryReport(**{**fields, "delivery": delivery, **more})
+
+
 def body_of(*messages: Any, **value: Any) -> bytes:
     """A body with one entry and one change that holds these messages."""
     change = {"field": "messages", "value": {"messages": list(messages), **value}}
@@ -54,7 +67,7 @@ def body_of(*messages: Any, **value: Any) -> bytes:
 
 
 def kinds(webhook: Webhook) -> list[str]:
-    """The kinds of what did not become a message."""
+    """The kinds of what became neither message nor report."""
     return [other.kind for other in webhook.others]
 
 
@@ -70,6 +83,8 @@ def test_the_table_of_samples_names_every_file() -> None:
 def test_each_sample_comes_out_as_its_table_says(name: str) -> None:
     """One message of a user we can answer, or one thing that is counted."""
     webhook = parse(SAMPLES[name])
+    # None of them says which row of an outbox it is about.
+    assert webhook.reports == ()
     got = ["a message"] * len(webhook.messages) + kinds(webhook)
     assert got == [EXPECTED[name]]
 
@@ -99,9 +114,183 @@ def test_a_user_without_a_phone_number_is_known_by_the_scoped_id(name: str, user
 
 
 def test_a_failed_status_says_its_code() -> None:
-    """A 200 from the API is no delivery: the log shows why not."""
+    """A 200 from the API is no delivery: the log shows why not, also of what is not our row's."""
     webhook = parse(SAMPLES["metadoc_status_3.json"])
     assert webhook.others == (Unhandled("status:failed", "error 131049"),)
+
+
+# Statuses -----------------------------------------------------------------------------------------
+
+DELIVERIES = {
+    "sent": Delivery.SENT,
+    "delivered": Delivery.DELIVERED,
+    "read": Delivery.READ,
+    "played": Delivery.PLAYED,
+    "failed": Delivery.FAILED,
+}
+
+
+def statuses_of(sample: bytes) -> list[dict[str, Any]]:
+    """The statuses of one of Meta's samples."""
+    found: list[dict[str, Any]] = []
+    for entry in json.loads(sample)["entry"]:
+        for change in entry["changes"]:
+            found += change["value"].get("statuses", [])
+    return found
+
+
+STATUS_SAMPLES = [name for name, sample in SAMPLES.items() if statuses_of(sample)]
+
+
+@pytest.mark.parametrize(("status", "delivery"), DELIVERIES.items())
+def test_a_status_with_our_rows_id_is_a_report(status: str, delivery: Delivery) -> None:
+    """It says what became of that row, and by which id the provider knows it; only a failure has an error."""
+    webhook = parse(body_of(statuses=[status_item(1, status)]))
+    (one,) = webhook.reports
+    assert (attrs.evolve(one, error=None), webhook.messages, webhook.others) == (report(1, delivery), (), ())
+    assert (one.error is not None) is (delivery is Delivery.FAILED)
+
+
+@pytest.mark.parametrize("name", STATUS_SAMPLES)
+def test_metas_own_statuses_are_reports_once_they_carry_our_rows_id(name: str) -> None:
+    """Whatever else stands in them: prices, conversations, scoped ids, errors."""
+    statuses = statuses_of(SAMPLES[name])
+    for number, status in enumerate(statuses):
+        status["biz_opaque_callback_data"] = f"row-{number}"
+    webhook = parse(body_of(statuses=statuses))
+    assert [(one.row_id, one.delivery, one.provider_id) for one in webhook.reports] == [
+        (f"row-{number}", DELIVERIES[status["status"]], status["id"])
+        for number, status in enumerate(statuses)
+    ]
+    assert [isinstance(one.error, SendRefused) for one in webhook.reports] == [
+        status["status"] == "failed" for status in statuses
+    ]
+    assert webhook.others == ()
+
+
+def test_a_status_of_a_group_is_about_our_row_too() -> None:
+    """Its recipient is the group; the participants' statuses come side by side."""
+    group = {"recipient_type": "group", "recipient_id": "Y2FwaV9ncm91cDox"}
+    statuses = [
+        status_item(1, status, **group, recipient_participant_id=participant)
+        for status, participant in (("delivered", "16505551234"), ("read", "16505555678"))
+    ]
+    assert parse(body_of(statuses=statuses)) == Webhook(reports=(report(1), report(1, Delivery.READ)))
+
+
+def test_reports_come_out_one_by_one_in_the_order_of_the_body() -> None:
+    """Of every change of every entry, beside the messages; to tell news from old news is the store's."""
+    statuses = [status_item(2, "read"), status_item(1, "sent"), status_item(2, "delivered")]
+    entries = [
+        {"changes": [{"field": "messages", "value": {"messages": [text_item(5)], "statuses": statuses}}]},
+        {"changes": [{"field": "messages", "value": {"statuses": [status_item(2, "read")]}}]},
+    ]
+    assert parse(json.dumps({"entry": entries}).encode()) == Webhook(
+        messages=(message(5),),
+        reports=(report(2, Delivery.READ), report(1, Delivery.SENT), report(2), report(2, Delivery.READ)),
+    )
+
+
+def test_the_id_of_a_status_is_not_that_of_a_message() -> None:
+    """A message of the user's is no duplicate of what is said of one of ours."""
+    webhook = parse(body_of(text_item(1), text_item(2), statuses=[status_item(1), status_item(2)]))
+    assert webhook == Webhook(messages=(message(1), message(2)), reports=(report(1), report(2)))
+
+
+def test_a_thousand_statuses_all_come_out() -> None:
+    """The largest batch that Meta sends."""
+    webhook = parse(body_of(statuses=[status_item(number) for number in range(1000)]))
+    assert webhook == Webhook(reports=tuple(report(number) for number in range(1000)))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(131049, SendRefused), (190, SendBlocked), (131056, SendDelayed), (999_999, SendRefused)],
+)
+def test_a_failure_says_what_is_to_be_done(code: int, kind: type[SendError]) -> None:
+    """By the table of codes that an answer of the API is judged by; the first error counts."""
+    errors = [{"code": code, "title": "Title", "message": "Told so"}, {"code": 131026}]
+    (failed,) = parse(body_of(statuses=[status_item(1, "failed", errors=errors)])).reports
+    assert type(failed.error) is kind
+    assert (failed.error.code, failed.error.reason.endswith(": Told so")) == (code, True)
+
+
+def test_only_a_failure_has_an_error() -> None:
+    """Errors beside another status are of something else."""
+    webhook = parse(body_of(statuses=[status_item(1, "delivered", errors=[{"code": 131049}])]))
+    assert webhook == Webhook(reports=(report(1),))
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [None, [], {}, 5, "x", [None], [[]], [{}], [{"code": None}], [{"code": "190"}], [{"code": True}]],
+)
+def test_a_failure_without_a_code_is_still_a_failure(errors: Any) -> None:
+    """Its row would be taken for delivered otherwise."""
+    (one,) = parse(body_of(statuses=[status_item(1, "failed", errors=errors)])).reports
+    assert attrs.evolve(one, error=None) == report(1, Delivery.FAILED)
+    assert isinstance(one.error, SendRefused)
+    assert str(one.error) == "it was not delivered, and no error code says why"
+
+
+def test_one_error_that_is_in_no_list_is_that_error() -> None:
+    """Lenient as everywhere."""
+    webhook = parse(body_of(statuses=[status_item(1, "failed", errors={"code": 190})]))
+    assert [type(one.error) for one in webhook.reports] == [SendBlocked]
+
+
+NO_TRACKERS: list[Any] = [None, "", "x" * 513, "a b", "a\0b", "\ud800", 5, ["row-1"], {"id": "row-1"}, True]
+
+
+@pytest.mark.parametrize("tracker", NO_TRACKERS)
+@pytest.mark.parametrize("status", DELIVERIES)
+def test_a_status_that_names_no_row_of_ours_is_counted(status: str, tracker: Any) -> None:
+    """Others may send through the same number; what we sent carries an id as a store can keep it."""
+    webhook = parse(body_of(statuses=[status_item(1, status, biz_opaque_callback_data=tracker)]))
+    assert (webhook.reports, kinds(webhook)) == ((), [f"status:{status}"])
+
+
+def test_a_rows_id_may_be_as_long_as_the_api_takes() -> None:
+    """512 characters."""
+    (one,) = parse(body_of(statuses=[status_item(1, biz_opaque_callback_data="x" * 512)])).reports
+    assert one.row_id == "x" * 512
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *(("deleted", "deleted"), ("warning", "warning"), ("teleported", "unknown"), ("", "unknown")),
+        *(("SENT", "unknown"), (None, "unknown"), (5, "unknown"), (["sent"], "unknown"), ({}, "unknown")),
+    ],
+)
+def test_a_status_that_says_nothing_of_a_delivery_is_counted(status: Any, kind: str) -> None:
+    """Also when it names our row."""
+    webhook = parse(body_of(statuses=[status_item(1, status)]))
+    assert (webhook.reports, kinds(webhook)) == ((), [f"status:{kind}"])
+
+
+@pytest.mark.parametrize("provider_id", [None, "", 5, ["wamid.1"], "x" * 513, "a b", "a\0b", "\ud800"])
+def test_a_report_is_not_lost_for_its_providers_id(provider_id: Any) -> None:
+    """The row's id is enough to settle what was ambiguous."""
+    webhook = parse(body_of(statuses=[status_item(1, id=provider_id)]))
+    assert webhook == Webhook(reports=(report(1, provider_id=""),))
+
+
+@pytest.mark.parametrize("bad", [None, 5, "text", [], [[]], {}, {"\ud800": 1}, status_item(2, None)])
+def test_a_bad_status_never_loses_its_neighbours(bad: Any) -> None:
+    """It is counted once; the reports before and after it, and the messages, come out."""
+    webhook = parse(body_of(text_item(1), statuses=[status_item(1), bad, status_item(3)]))
+    assert (webhook.messages, webhook.reports) == ((message(1),), (report(1), report(3)))
+    assert len(webhook.others) == 1
+    assert kinds(webhook)[0] in {"status:malformed", "status:unknown"}
+
+
+@pytest.mark.parametrize("field", ["history", "smb_message_echoes", "brand_new", None])
+def test_statuses_of_another_field_are_no_reports(field: Any) -> None:
+    """As its messages ask for nothing."""
+    change = {"field": field, "value": {"statuses": [status_item(1)]}}
+    webhook = parse(json.dumps({"entry": [{"changes": [change]}]}).encode())
+    assert (webhook.reports, len(webhook.others)) == ((), 1)
 
 
 # Batches ------------------------------------------------------------------------------------------
@@ -393,9 +582,17 @@ def test_reasons_hold_nothing_that_a_user_wrote() -> None:
         text_item(2, type=written),
         {"type": "text", "id": written, "text": written},
     ]
-    webhook = parse(body_of(*items, statuses=[{"status": written, "errors": [{"code": written}]}]))
-    assert len(webhook.others) == 4
+    statuses: list[Any] = [
+        {"status": written, "errors": [{"code": written}]},
+        {"status": "failed", "biz_opaque_callback_data": f"{written} {written}", "errors": written},
+        status_item(1, "failed", errors=[{"code": 131026, "message": f"{written} is not on WhatsApp"}]),
+    ]
+    webhook = parse(body_of(*items, statuses=statuses))
+    assert (len(webhook.others), len(webhook.reports)) == (5, 1)
     assert written not in repr(webhook)
+    assert [str(one.error) for one in webhook.reports] == [
+        "the user cannot be reached on WhatsApp: …9999 is not on WhatsApp (error 131026)"
+    ]
 
 
 # Generated ----------------------------------------------------------------------------------------
@@ -411,7 +608,7 @@ json_values = st.recursive(
 
 def check(webhook: Webhook) -> None:
     """What holds for every body."""
-    assert webhook.messages or webhook.others
+    assert webhook.messages or webhook.reports or webhook.others
     assert set(kinds(webhook)) <= KINDS
     assert len({one.id for one in webhook.messages}) == len(webhook.messages)
     for one in webhook.messages:
@@ -419,6 +616,11 @@ def check(webhook: Webhook) -> None:
         assert one.user.id
         f"{one.id}{one.user.id}{one.text}".encode()
         assert one.timestamp is None or one.timestamp > 0
+    for each in webhook.reports:
+        assert 0 < len(each.row_id) <= 512
+        assert each.delivery is not Delivery.NONE
+        assert (each.error is not None) is (each.delivery is Delivery.FAILED)
+        f"{each.row_id}{each.provider_id}{each.error}".encode()
 
 
 @given(st.binary())
@@ -481,3 +683,25 @@ def test_a_mutated_item_keeps_its_neighbours(name: str, data: st.DataObject) -> 
         webhook = parse(body_of(text_item(1), mutated, text_item(3)))
         check(webhook)
         assert (webhook.messages[0], webhook.messages[-1]) == (message(1), message(3))
+
+
+@given(status=st.sampled_from([*DELIVERIES, "deleted"]), data=st.data())
+def test_a_mutated_status_keeps_its_neighbours(status: str, data: st.DataObject) -> None:
+    """Whatever becomes of one status, those before and after it come out as they are."""
+    errors = [{"code": 131049, "title": "t", "message": "m", "error_data": {"details": "d"}}]
+    mutated = status_item(2, status, errors=errors)
+    mutate(mutated, data)
+    webhook = parse(body_of(text_item(1), statuses=[status_item(1), mutated, status_item(3)]))
+    check(webhook)
+    assert webhook.messages == (message(1),)
+    assert (webhook.reports[0], webhook.reports[-1]) == (report(1), report(3))
+    assert len(webhook.reports) + len(webhook.others) == 3
+
+
+@given(json_values)
+def test_no_errors_of_a_failure_raise(value: Any) -> None:
+    """At any depth of them."""
+    for errors in (value, [value], [{"code": value, "message": value}], [{"code": 190, "error_data": value}]):
+        webhook = parse(body_of(statuses=[status_item(1, "failed", errors=errors)]))
+        check(webhook)
+        assert [one.delivery for one in webhook.reports] == [Delivery.FAILED]

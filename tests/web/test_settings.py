@@ -129,7 +129,13 @@ def test_what_is_given_is_what_there_is() -> None:
     assert settings.assistant == "my_bot:assistant"
     assert settings.database_path == Path("/var/lib/midstream/messages.db")
     assert (settings.host, settings.port) == ("0.0.0.0", 80)  # noqa: S104
-    assert settings.limits == Limits(wave_seconds_max=12.5, grace_seconds=0, settle_seconds=10)
+    assert settings.limits == Limits(
+        wave_seconds_max=12.5,
+        grace_seconds=0,
+        settle_seconds=10,
+        pair_seconds=6,
+        sends_per_second_max=1000,
+    )
     assert settings.acknowledgement == "Moment …"
     assert settings.pace_seconds == 0.25
 

@@ -1,6 +1,6 @@
-"""What is to be done about an answer of the Graph API that is not a success.
+"""What is to be done about a message that the Graph API did not take, or took and could not deliver.
 
-Rule 1: the error code in the body decides; the HTTP status only where there is none, or an unknown one.
+Rule 1: the error code decides; an answer's HTTP status only where there is none, or an unknown one.
 Rule 2: the text of an error holds no token and no whole number, whatever Meta's own text quotes.
 """
 
@@ -114,6 +114,11 @@ _STATUSES_DELAYED: Final = frozenset({408, 425, 429})
 _STATUSES_BLOCKED: Final = frozenset({401, 403, 404, 405, 407})
 
 
+_UNKNOWN_FAILURE: Final = Rule(
+    Action.REFUSE, "it was not delivered, with an error code that is not known here"
+)
+
+
 class _GraphError(msgspec.Struct):
     code: int
     message: Any = None
@@ -144,9 +149,19 @@ def classify(
     rule = rule_for(error.code) or _unknown(status, error)
     if error.code in _USAGE_CODES and hint is None:
         hint = _usage_seconds(usage)
-    reason = f"{rule.meaning}: {said}" if (said := _said(error)) else rule.meaning
-    wait_seconds = rule.wait_seconds if hint is None else hint
-    return _error(rule.action, reason, code=error.code, wait_seconds=wait_seconds)
+    return _apply(rule, error, hint)
+
+
+def classify_failure(raw: Any) -> SendError:
+    """The same for a message that was taken and failed later: `raw` is its status's error, as it came.
+
+    What the table does not know is refused: Meta has tried, and a second message might be a double.
+    """
+    try:
+        error = msgspec.convert(raw, _GraphError)
+    except ValueError:
+        return SendRefused("it was not delivered, and no error code says why")
+    return _apply(rule_for(error.code) or _UNKNOWN_FAILURE, error)
 
 
 def rule_for(code: int) -> Rule | None:
@@ -161,6 +176,12 @@ def _unknown(status: int, error: _GraphError) -> Rule:
     if status >= 500:
         return Rule(Action.DELAY_NUMBER, meaning)
     return Rule(Action.DELAY_USER if error.is_transient is True else Action.REFUSE, meaning)
+
+
+def _apply(rule: Rule, error: _GraphError, hint: float | None = None) -> SendError:
+    reason = f"{rule.meaning}: {said}" if (said := _said(error)) else rule.meaning
+    wait_seconds = rule.wait_seconds if hint is None else hint
+    return _error(rule.action, reason, code=error.code, wait_seconds=wait_seconds)
 
 
 def _without_code(status: int, hint: float | None) -> SendError:

@@ -1,22 +1,24 @@
-"""What a webhook body says: bytes in, messages that ask for something out, and a word on all the rest.
+"""What a webhook body says: bytes in; messages, reports of what we sent, and a word on all the rest out.
 
 Rule 1: nothing raises; what is not understood is `Unhandled`, by kind, with a reason for the log.
 Rule 2: each item is read by itself, so a bad one never loses its neighbours.
 Rule 3: only a text of one person to us, in a change of field `messages`, becomes a message: statuses,
 reactions, echoes, history, groups and duplicates within the body never do.
-Rule 4: kinds are few (they label a metric) and reasons hold nothing that a user wrote.
+Rule 4: a status becomes a report only when it brings back the id that the outbox sent with the message.
+Rule 5: kinds are few (they label a metric) and reasons hold nothing that a user wrote.
 """
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 import attrs
 import msgspec
 
-from engine import Message, User
+from engine import Delivery, DeliveryReport, Message, User
+from web.whatsapp.error_codes import classify_failure
 
 # What may follow "message:", "status:" and "field:" in a kind; every other name is "unknown".
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference
@@ -25,6 +27,14 @@ MESSAGE_TYPES: Final = frozenset(
     " unsupported request_welcome edit revoke".split()
 )
 STATUSES: Final = frozenset({"sent", "delivered", "read", "played", "failed", "deleted", "warning"})
+# What these say of a message; the other statuses say nothing that the outbox asks for.
+_DELIVERIES: Final[Mapping[str, Delivery]] = {
+    "sent": Delivery.SENT,
+    "delivered": Delivery.DELIVERED,
+    "read": Delivery.READ,
+    "played": Delivery.PLAYED,
+    "failed": Delivery.FAILED,
+}
 FIELDS: Final = frozenset(
     "messages message_template_status_update template_category_update account_update account_alerts"  # noqa: SIM905
     " phone_number_quality_update phone_number_name_update security user_preferences calls history"
@@ -37,6 +47,8 @@ FIELDS: Final = frozenset(
 ITEMS_MAX: Final = 10_000
 # Ids seen are 50 to 80 characters; one that is longer than this is not an id.
 ID_CHARACTERS_MAX: Final = 512
+# WhatsApp: the longest `biz_opaque_callback_data`; no longer one can have been ours.
+TRACKER_CHARACTERS_MAX: Final = 512
 # A phone number has 15 digits (E.164), some room left; a business-scoped id `CC.` and up to 128 more.
 PHONE_DIGITS_MAX: Final = 20
 USER_ID_CHARACTERS_MAX: Final = 160
@@ -55,7 +67,7 @@ _BLANK_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 @attrs.frozen
 class Unhandled:
-    """Something signed that becomes no message.  `kind` labels a metric, `reason` is one line for the log."""
+    """Something signed that becomes neither.  `kind` labels a metric, `reason` is one line for the log."""
 
     kind: str
     reason: str
@@ -63,15 +75,17 @@ class Unhandled:
 
 @attrs.frozen(kw_only=True)
 class Webhook:
-    """What one body held, both in the order of the body."""
+    """What one body held, each in the order of the body."""
 
     messages: tuple[Message, ...] = ()
+    reports: tuple[DeliveryReport, ...] = ()
     others: tuple[Unhandled, ...] = ()
 
 
 def parse(body: bytes) -> Webhook:
     """Read one webhook body, whatever it is; its signature has been checked before."""
     messages: dict[str, Message] = {}
+    reports: list[DeliveryReport] = []
     others: list[Unhandled] = []
     for count, item in enumerate(_read_body(body)):
         if count == ITEMS_MAX:
@@ -79,13 +93,15 @@ def parse(body: bytes) -> Webhook:
             break
         if isinstance(item, Unhandled):
             others.append(item)
+        elif isinstance(item, DeliveryReport):
+            reports.append(item)
         elif item.id in messages:
             others.append(Unhandled("message:duplicate", "the same id came earlier in this body"))
         else:
             messages[item.id] = item
-    if not messages and not others:
+    if not messages and not reports and not others:
         others.append(Unhandled("empty", "there is no message, no status and no event in it"))
-    return Webhook(messages=tuple(messages.values()), others=tuple(others))
+    return Webhook(messages=tuple(messages.values()), reports=tuple(reports), others=tuple(others))
 
 
 # The wire's shapes: only what is read today.  A field whose wrong type must not lose its item is Any.
@@ -128,7 +144,9 @@ class _TextMessage(msgspec.Struct):
 
 
 class _Status(msgspec.Struct):
+    id: Any = None
     status: Any = None
+    tracker: Any = msgspec.field(name="biz_opaque_callback_data", default=None)
     errors: Any = None
 
 
@@ -136,7 +154,7 @@ class _Error(msgspec.Struct):
     code: int
 
 
-_Item = Message | Unhandled
+_Item = Message | DeliveryReport | Unhandled
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
@@ -206,8 +224,24 @@ def _read_text(message: _TextMessage) -> Iterator[_Item]:
 
 
 def _read_status(status: _Status) -> Iterator[_Item]:
-    yield Unhandled(
-        f"status:{_known(status.status, STATUSES)}", _codes(status.errors) or "statuses change nothing"
+    # Whoever received it: a status of a group names our message by the same id.
+    kind = _known(status.status, STATUSES)
+    if kind not in _DELIVERIES:
+        yield Unhandled(f"status:{kind}", _codes(status.errors) or "it says nothing of a delivery")
+    elif not _is_id(status.tracker, TRACKER_CHARACTERS_MAX):
+        yield Unhandled(f"status:{kind}", _codes(status.errors) or "it does not say which message of ours")
+    else:
+        yield _report(status, _DELIVERIES[kind])
+
+
+def _report(status: _Status, delivery: Delivery) -> DeliveryReport:
+    failure = next(iter(_list(status.errors)), None)
+    return DeliveryReport(
+        row_id=status.tracker,
+        delivery=delivery,
+        # The row's id is enough: a report is not lost for what else is broken in it.
+        provider_id=status.id if _is_id(status.id, ID_CHARACTERS_MAX) else "",
+        error=classify_failure(failure) if delivery is Delivery.FAILED else None,
     )
 
 
@@ -252,11 +286,11 @@ def _user_id(message: _TextMessage) -> str | None:
     phone, scoped = message.sender, message.from_user_id
     if isinstance(phone, str) and phone.isascii() and phone.isdigit() and len(phone) <= PHONE_DIGITS_MAX:
         return phone
-    return scoped if isinstance(scoped, str) and _is_id(scoped, USER_ID_CHARACTERS_MAX) else None
+    return scoped if _is_id(scoped, USER_ID_CHARACTERS_MAX) else None
 
 
-def _is_id(text: str, characters_max: int) -> bool:
-    return 0 < len(text) <= characters_max and text.isprintable() and " " not in text
+def _is_id(raw: Any, characters_max: int) -> TypeGuard[str]:
+    return isinstance(raw, str) and 0 < len(raw) <= characters_max and raw.isprintable() and " " not in raw
 
 
 def _timestamp(raw: Any) -> int | None:
