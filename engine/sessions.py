@@ -255,8 +255,7 @@ class SessionManager:
             try:
                 async with trio.open_nursery() as session.nursery:
                     session.notifier = self._notifier(operation)
-                    session.nursery.start_soon(session.notifier.keep_typing)
-                    await self._run(session, operation, session.notifier)
+                    await self._run(session, operation, session.notifier, session.nursery)
                     session.nursery.cancel_scope.cancel()  # typing
             except* Exception:
                 _log.exception("session_crashed", operation_id=operation.id)
@@ -282,12 +281,19 @@ class SessionManager:
             newest_waiting=session.newest_waiting_id,
         )
 
-    async def _run(self, session: ActiveSession, operation: Operation, notifier: ProgressNotifier) -> None:
+    async def _run(
+        self,
+        session: ActiveSession,
+        operation: Operation,
+        notifier: ProgressNotifier,
+        nursery: trio.Nursery,
+    ) -> None:
         """Run one operation to its recorded end."""
         error: BaseExceptionGroup | None = None
         try:
             with operation.scope:
                 async with self._recoveries if session.is_recovered else nullcontext():
+                    nursery.start_soon(notifier.keep_typing)
                     await (self._resume(operation) if operation.is_left else self._begin(operation))
                     await self.orchestrator.run(operation, notifier)
         # SystemExit: an assistant that calls sys.exit() must not end everybody's process.

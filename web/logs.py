@@ -152,6 +152,7 @@ def configure_logs(stream: TextIO, *, pretty: bool | None = None, secrets: Colle
     `pretty`: for a person's eyes instead of JSON; None: if the stream is a terminal.  `secrets` never appear.
     """
     is_terminal = stream.isatty()
+    pretty = is_terminal if pretty is None else pretty
     output = _Output(stream)
     structlog.configure(
         processors=[
@@ -160,9 +161,10 @@ def configure_logs(stream: TextIO, *, pretty: bool | None = None, secrets: Colle
             # After the censor: these are ours, and a timestamp is full of digits.
             structlog.processors.add_log_level,
             _add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # A person at a terminal knows the day and the zone.
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
             _put_first,
-            _renderer(pretty=is_terminal if pretty is None else pretty, colors=is_terminal),
+            _renderer(pretty=pretty, colors=is_terminal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=output.named,

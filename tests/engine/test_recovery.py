@@ -360,6 +360,7 @@ async def test_at_most_so_many_are_resumed_together(autojump_clock: MockClock) -
         await trio.sleep(1)
         assert len(world.acts) == 3
         assert second.engine.live_sessions == 10
+        assert len(second.outbound.typing) == 3  # and nobody is shown work that has not begun
         waiting = next(
             number
             for number in range(10)

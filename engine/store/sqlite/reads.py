@@ -96,9 +96,9 @@ def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     """See `Store.read_unfinished`."""
     left: dict[str, Unfinished] = {}
     rows = connection.execute(
-        f"SELECT {MESSAGE_COLUMNS}, late_behind, o.operation_id, phase, interrupted_by FROM messages"
-        " LEFT JOIN (SELECT id AS operation_id, message_id, phase, interrupted_by FROM operations"
-        "  WHERE ended_at IS NULL) AS o ON o.message_id = messages.id"
+        "SELECT messages.id, user_id, text, timestamp, sequence, late_behind,"
+        " operations.id, phase, interrupted_by FROM messages"
+        " LEFT JOIN operations ON operations.id = operation_id AND ended_at IS NULL"
         " WHERE fate IS NULL ORDER BY sequence"
     )
     for *columns, late_behind, operation_id, phase, interrupted_by in rows:
