@@ -829,3 +829,38 @@ async def test_a_file_that_cannot_be_read_any_more_says_so(path: Path) -> None:
             await store.read_unsent(9)
         assert str(refused.value) == f"{path} cannot be read: no such table: outbox"
         assert await store.read_fate("m1") is None
+
+
+# Versions -----------------------------------------------------------------------------------------
+
+
+async def test_a_database_of_an_older_version_is_migrated_at_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step by step, each in a transaction of its own; what was in it is still there."""
+    async with SqliteStore(path).open(nobody):
+        pass
+    steps = {1: "CREATE TABLE one (x);", 2: "ALTER TABLE one ADD COLUMN y;"}
+    monkeypatch.setattr(sqlite_store, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(sqlite_store, "MIGRATIONS", steps)
+    store = SqliteStore(path)
+    async with store.open(nobody):
+        await store.write([accept("m1")])
+    assert look(path, "PRAGMA user_version") == [(3,)]
+    assert look(path, "SELECT x, y FROM one") == []
+    assert look(path, "SELECT id FROM messages") == [("m1",)]
+
+
+async def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clear line, and the version before can still be started."""
+    store = SqliteStore(path)
+    async with store.open(nobody):
+        await store.write([accept("m1")])
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_store, "SCHEMA_VERSION", 2)
+        patch.setattr(sqlite_store, "MIGRATIONS", {1: "CREATE TABLE one (x); SELECT nonsense;"})
+        with pytest.raises(StoreUnusable, match="cannot be used as a database: no such column"):
+            async with SqliteStore(path).open(nobody):
+                pass
+    async with SqliteStore(path).open(nobody):
+        assert look(path, "SELECT name FROM sqlite_master WHERE name = 'one'") == []

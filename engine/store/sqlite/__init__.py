@@ -26,7 +26,7 @@ from engine.store import Change, Committed, Conversation, Depths, Listener, Oper
 from engine.store.sqlite import reads
 from engine.store.sqlite.changes import apply, touch
 from engine.store.sqlite.owner import hold_ownership
-from engine.store.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from engine.store.sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 
 T = TypeVar("T")
 
@@ -289,9 +289,20 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file, or bring those of an older version up to this one."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+        _run_script(connection, f"{SCHEMA} PRAGMA application_id = {APPLICATION_ID};", SCHEMA_VERSION)
+    else:
+        for before in range(version, SCHEMA_VERSION):
+            _run_script(connection, MIGRATIONS[before], before + 1)
+            _log.info("database migrated", version=before + 1)
+
+
+def _run_script(connection: sqlite3.Connection, script: str, version: int) -> None:
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {version}; COMMIT;")
+    except sqlite3.Error:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise

@@ -1,9 +1,12 @@
 """The tables of a SQLite database, and the version they have."""
 
+from collections.abc import Mapping
 from typing import Final
 
 APPLICATION_ID: Final = 0x4D494453  # "MIDS", so that another program's database is never taken for ours
 SCHEMA_VERSION: Final = 1
+# From each version to the next, in statements; a database of an older version takes them at start.
+MIGRATIONS: Final[Mapping[int, str]] = {}
 SCHEMA: Final = """
 CREATE TABLE counter (value INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
