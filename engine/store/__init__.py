@@ -133,9 +133,11 @@ class Mark:
 
 @attrs.frozen
 class Report:
-    """What the provider says became of a row.  Only news is kept and heard of; an unknown row is no news.
+    """What the provider says became of a row.  Only news is kept and heard of.
 
-    A row that was not known to be sent is sent by it: that settles an ambiguous send.
+    A row that was not known to be sent is sent by it: that settles an ambiguous send.  No news is what is
+    said of an unknown row, of one that is pending (an earlier request of it failed), and that a dead one
+    has failed.
     """
 
     report: DeliveryReport

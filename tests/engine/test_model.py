@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from engine import (
     Answered,
     CallDidNotSucceed,
+    Delivery,
+    DeliveryReport,
     Failed,
     Fate,
     Ignored,
@@ -274,3 +276,37 @@ def test_a_row_of_the_outbox_begins_pending_and_untried() -> None:
     row = OutboxRow(id="r1", user=USER, kind=OutgoingKind.NOTICE, text="hi")
     assert (row.state, row.attempts, row.sequence) == (SendState.PENDING, 0, 0)
     assert (row.operation_id, row.message_id, row.provider_id, row.error) == ("", "", "", "")
+    assert row.delivery is Delivery.NONE
+
+
+# By hand, from nothing to the last word.
+DELIVERIES = [
+    Delivery.NONE,
+    Delivery.SENT,
+    Delivery.DELIVERED,
+    Delivery.READ,
+    Delivery.PLAYED,
+    Delivery.FAILED,
+]
+
+
+@pytest.mark.parametrize("before", Delivery)
+@pytest.mark.parametrize("then", Delivery)
+def test_a_report_is_news_only_when_it_leads_further(before: Delivery, then: Delivery) -> None:
+    """Reports come in any order and may be left out; the same again is none; nothing follows a failure."""
+    assert then.follows(before) is (DELIVERIES.index(then) > DELIVERIES.index(before))
+
+
+@given(st.permutations(DELIVERIES))
+def test_reports_lead_to_the_same_end_in_every_order(order: list[Delivery]) -> None:
+    """What was read is not taken back by a `delivered` that comes late."""
+    now = Delivery.NONE
+    for each in order:
+        now = each if each.follows(now) else now
+    assert now is Delivery.FAILED
+
+
+def test_a_report_may_know_no_more_than_the_row() -> None:
+    """Neither the provider's id nor an error."""
+    report = DeliveryReport(row_id="r1", delivery=Delivery.READ)
+    assert (report.provider_id, report.error) == ("", None)

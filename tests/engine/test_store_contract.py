@@ -1,5 +1,6 @@
 """What every store keeps: the same tests for each of them, on the real clock."""
 
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import trio
 from engine import (
     Answered,
     Call,
+    Delivery,
+    DeliveryReport,
     Failed,
     Fate,
     Ignored,
@@ -21,6 +24,7 @@ from engine import (
     Ref,
     Rejected,
     Reply,
+    SendRefused,
     SqliteStore,
     Status,
     Stopped,
@@ -48,13 +52,19 @@ from engine.store import (
     OperationRecord,
     Planned,
     Queue,
+    Report,
+    Reported,
+    Resume,
     Settle,
     Settled,
     Store,
     SupersededRecord,
+    Suspend,
+    Unfinished,
+    UnfinishedOperation,
 )
 
-ANNA, BEN = User("15551234567"), User("15557654321")
+ANNA, BEN, CLEO = User("15551234567"), User("15557654321"), User("15550000001")
 SECOND = 1_800_000_000
 
 
@@ -121,6 +131,10 @@ def row(id: str, kind: OutgoingKind = OutgoingKind.REPLY, *, operation_id: str =
     return OutboxRow(
         id=id, user=ANNA, kind=kind, text=f"text of {id}", operation_id=operation_id, message_id="m1"
     )
+
+
+def reported(row_id: str, delivery: Delivery, provider_id: str = "") -> Report:
+    return Report(DeliveryReport(row_id=row_id, delivery=delivery, provider_id=provider_id))
 
 
 def succeeded(call_id: str, raw: Any = None) -> Outcome:
@@ -271,6 +285,40 @@ async def test_a_call_has_one_outcome(kept: Kept) -> None:
     assert (await kept.operation("o1")).phase is Phase.AT_BOUNDARY
 
 
+async def test_a_wave_is_over_with_its_last_outcome(kept: Kept) -> None:
+    """P2: outcomes are recorded one by one; until the last has come, the operation is between no waves."""
+    await kept.begin("o1", message("m1"), Call("a", "look"), Call("b", "look"), Call("c", "look"))
+    await kept.begin("o2", message("m2", user=BEN), LOOK)
+    phases: list[Phase] = []
+
+    async def write(*changes: Change) -> None:
+        await kept.write(*changes)
+        phases.append((await kept.operation("o1")).phase)
+
+    await write(Intended(operation_id="o1", call_ids=("a", "b"), at=SECOND))
+    await write(Happened(operation_id="o1", outcomes=(succeeded("b"),)))
+    # Said twice: nothing new, and "a" is still under way.
+    await write(Happened(operation_id="o1", outcomes=(succeeded("b"),)))
+    # What another operation has under way is not waited for; nor is "c", which has not begun.
+    await write(
+        Intended(operation_id="o2", call_ids=("a",), at=SECOND),
+        Happened(operation_id="o1", outcomes=(succeeded("a"),)),
+    )
+    await write(Intended(operation_id="o1", call_ids=("c",), at=SECOND))
+    await write(Happened(operation_id="o1", outcomes=(succeeded("c"),)))
+    wave, boundary = Phase.IN_WAVE, Phase.AT_BOUNDARY
+    assert phases == [wave, wave, wave, boundary, wave, boundary]
+    assert (await kept.operation("o2")).phase is wave
+
+
+async def test_an_operation_for_a_message_that_never_came_is_refused(kept: Kept) -> None:
+    """P4: nobody would settle it, and no recovery would find it."""
+    with pytest.raises(StoreError, match="not in the inbox"):
+        await kept.write(Begin(operation_id="o1", message=message("m1"), at=SECOND))
+    assert await kept.store.read_operation("o1") is None
+    assert kept.heard == []
+
+
 async def test_an_outcome_comes_back_in_json_form(kept: Kept) -> None:
     """What the tool returned is gone; what stands in the store is there, in every store."""
     await kept.begin("o1", message("m1"), LOOK)
@@ -308,6 +356,117 @@ async def test_the_first_end_stands(kept: Kept, phase: Phase) -> None:
         Intended(operation_id="o1", call_ids=(), at=SECOND + 3),
     )
     assert await kept.operation("o1") == ended
+
+
+# Left unfinished ----------------------------------------------------------------------------------
+
+
+async def test_each_start_that_goes_on_with_an_operation_counts_one_crash_more(kept: Kept) -> None:
+    """P14: so that what kills the process every time ends some day; nothing else of it changes."""
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.begin("o2", message("m2", user=BEN), LOOK)
+    await kept.write(
+        Intended(operation_id="o1", call_ids=("a",), at=SECOND), Interrupt(operation_id="o1", by="m3")
+    )
+    before, other = await kept.operation("o1"), await kept.operation("o2")
+    assert before.crashes == 0
+    for crashes in (1, 2, 3):
+        assert await kept.write(Resume("o1")) == Committed()
+        assert await kept.operation("o1") == attrs.evolve(before, crashes=crashes)
+    assert await kept.operation("o2") == other
+
+
+async def test_the_start_after_a_suspension_follows_no_crash(kept: Kept) -> None:
+    """However often it crashed before, and suspended twice is suspended once: it counts crashes in a row."""
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.begin("o2", message("m2", user=BEN), LOOK)
+    before, other = await kept.operation("o1"), await kept.operation("o2")
+    counted: list[int] = []
+    for change in (Resume, Resume, Suspend, Resume, Resume, Suspend, Suspend, Resume):
+        assert await kept.write(change("o1")) == Committed()
+        counted.append((await kept.operation("o1")).crashes)
+    assert counted == [1, 2, -1, 0, 1, -1, -1, 0]
+    assert await kept.operation("o1") == before
+    assert await kept.operation("o2") == other
+
+
+@pytest.mark.parametrize("change", [Resume("o1"), Suspend("o1")], ids=repr)
+@pytest.mark.parametrize("phase", sorted(ENDED))
+async def test_what_has_ended_neither_goes_on_nor_stops(kept: Kept, phase: Phase, change: Change) -> None:
+    """A word of it that comes late changes nothing."""
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.write(Resume("o1"), End(operation_id="o1", phase=phase, at=SECOND))
+    ended = await kept.operation("o1")
+    assert await kept.write(change) == Committed()
+    assert await kept.operation("o1") == ended
+    assert ended.crashes == 1
+
+
+async def test_nothing_is_left_of_what_is_settled(kept: Kept) -> None:
+    """Of an empty store, and of one where everything has ended."""
+    assert await kept.store.read_unfinished() == ()
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.accept(message("m2"))
+    await kept.write(
+        End(operation_id="o1", phase=Phase.COMPLETED, at=SECOND),
+        Settle("m1", Answered(Reply("1"))),
+        Settle("m2", Merged("m1")),
+    )
+    assert await kept.store.read_unfinished() == ()
+
+
+async def test_what_was_left_comes_by_user_in_the_order_of_the_inbox(kept: Kept) -> None:
+    """P14: the operation that ran, and what waits behind it; who wrote first comes first."""
+    (m0,) = await kept.accept(message("m0", user=BEN))
+    m1 = await kept.begin("o1", message("m1"), LOOK, BOOK)
+    await kept.accept(message("settled"))
+    m2, m3 = await kept.accept(message("m2"), message("m3", user=BEN))
+    m4 = await kept.begin("o4", message("m4", user=CLEO))
+    await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+    await kept.write(Interrupt(operation_id="o1", by="m2"), Settle("settled", Ignored("a reaction")))
+    (m5,) = await kept.accept(message("m5"))
+    o1 = UnfinishedOperation(operation_id="o1", message=m1, phase=Phase.IN_WAVE, interrupted_by="m2")
+    o4 = UnfinishedOperation(operation_id="o4", message=m4, phase=Phase.PLANNING, interrupted_by=None)
+    assert await kept.store.read_unfinished() == (
+        Unfinished(waiting=(Accepted(message=m0), Accepted(message=m3))),
+        Unfinished(operations=(o1,), waiting=(Accepted(message=m2), Accepted(message=m5))),
+        Unfinished(operations=(o4,)),
+    )
+
+
+async def test_operations_are_left_in_the_order_of_their_messages(kept: Kept) -> None:
+    """Not in that of their beginnings, should one user have had two."""
+    first, waits, second = await kept.accept(message("m1"), message("m2"), message("m3"))
+    for operation_id, begun in (("a", second), ("b", first)):
+        await kept.write(Begin(operation_id=operation_id, message=begun, at=SECOND))
+    (left,) = await kept.store.read_unfinished()
+    assert [each.operation_id for each in left.operations] == ["b", "a"]
+    assert left.waiting == (Accepted(message=waits),)
+
+
+async def test_a_late_message_that_waits_still_says_that_it_is_late(kept: Kept) -> None:
+    """P12: older than the newest when it came, whatever has come since."""
+    await kept.accept(message("m1", timestamp=SECOND + 5))
+    await kept.accept(message("m2", timestamp=SECOND + 4))
+    await kept.accept(message("m3", timestamp=SECOND + 6), message("m4", timestamp=SECOND))
+    await kept.write(Settle("m1", Stopped()))
+    (left,) = await kept.store.read_unfinished()
+    assert [(each.message.id, each.newest) for each in left.waiting] == [
+        ("m2", "m1"),
+        ("m3", None),
+        ("m4", "m3"),
+    ]
+
+
+async def test_a_message_without_a_fate_is_left_although_its_operation_ended(kept: Kept) -> None:
+    """P4: it waits for another; the operation that ended does not go on."""
+    accepted = await kept.begin("o1", message("m1"), LOOK)
+    await kept.write(End(operation_id="o1", phase=Phase.FAILED, at=SECOND))
+    assert await kept.store.read_unfinished() == (Unfinished(waiting=(Accepted(message=accepted),)),)
+    await kept.write(Begin(operation_id="o2", message=accepted, at=SECOND + 1))
+    (left,) = await kept.store.read_unfinished()
+    assert [each.operation_id for each in left.operations] == ["o2"]
+    assert left.waiting == ()
 
 
 # Interrupted --------------------------------------------------------------------------------------
@@ -458,6 +617,7 @@ async def test_rows_are_read_in_the_order_they_were_queued(kept: Kept) -> None:
     [
         (SendState.PENDING, True),
         (SendState.SENDING, True),
+        (SendState.RESENDING, True),
         (SendState.SENT, False),
         (SendState.DEAD, False),
         (SendState.DROPPED, False),
@@ -474,6 +634,167 @@ async def test_how_a_row_fared_is_kept(kept: Kept, state: SendState, unsent: boo
     now = attrs.evolve(queued, state=state, attempts=2, provider_id="wamid.1", error="(error 131056)")
     assert await kept.store.read_unsent(9) == ((now,) if unsent else ())
     assert (await kept.store.read_depths()).outbox == int(unsent)
+
+
+@pytest.mark.parametrize("limit", range(1, 5))
+async def test_the_outbox_is_read_part_by_part(kept: Kept, limit: int) -> None:
+    """Each part begins behind the last row of the part before: no row twice, and none left out."""
+    ids = ["z", "sent", "b", "a", "dead", "y"]
+    queued = (await kept.write(*(Queue(row(id)) for id in ids))).queued
+    for id, state in (("sent", SendState.SENT), ("dead", SendState.DEAD), ("a", SendState.SENDING)):
+        await kept.write(Mark(row_id=id, state=state, attempts=1))
+    read: list[OutboxRow] = []
+    while part := await kept.store.read_unsent(limit, after=read[-1].sequence if read else 0):
+        assert len(part) <= limit
+        read += part
+    assert [each.id for each in read] == ["z", "b", "a", "y"]
+    # Behind a row that has been sent in the meantime, or that never was.
+    for place, left in ((1, ["b", "a", "y"]), (4, ["y"]), (5, [])):
+        after = queued[place].sequence
+        assert [each.id for each in await kept.store.read_unsent(9, after=after)] == left
+    assert await kept.store.read_unsent(9, after=queued[-1].sequence + 100) == ()
+
+
+# What the provider reports ------------------------------------------------------------------------
+
+# By hand, from the first word to the last.
+DELIVERIES = (Delivery.SENT, Delivery.DELIVERED, Delivery.READ, Delivery.PLAYED, Delivery.FAILED)
+
+
+async def test_reports_count_in_whatever_order_they_come(kept: Kept) -> None:
+    """Only what is further than all before is news; `failed` is the last word.  Every order there is."""
+    for order in itertools.permutations(DELIVERIES):
+        row_id = "-".join(order)
+        # Each twice: the second is none.
+        reports = [reported(row_id, delivery) for delivery in order for _ in range(2)]
+        committed = await kept.write(
+            Queue(row(row_id)), Mark(row_id=row_id, state=SendState.SENT, attempts=1), *reports
+        )
+        furthest = [Delivery.NONE]
+        for delivery in order:
+            if all(DELIVERIES.index(delivery) > DELIVERIES.index(each) for each in furthest[1:]):
+                furthest.append(delivery)
+        assert [(each.row.delivery, each.report.delivery) for each in committed.reported] == list(
+            itertools.pairwise(furthest)
+        )
+        # Nor in a later transaction.
+        assert await kept.write(*reports) == Committed()
+    assert await kept.store.read_unsent(9) == ()
+
+
+async def test_a_dead_letter_that_failed_stays_dead(kept: Kept) -> None:
+    """It was given up already; an operator finds it where it was."""
+    dead = Mark(row_id="r1", state=SendState.DEAD, attempts=2, error="no answer")
+    await kept.write(Queue(row("r1")), dead)
+    assert await kept.write(reported("r1", Delivery.FAILED)) == Committed()
+    (news,) = (await kept.write(reported("r1", Delivery.SENT))).reported
+    assert news.row.state is SendState.DEAD
+
+
+@pytest.mark.parametrize(
+    ("state", "delivery"),
+    [
+        (state, delivery)
+        for state in (SendState.SENDING, SendState.RESENDING, SendState.SENT, SendState.DEAD)
+        for delivery in DELIVERIES
+        if (state, delivery) != (SendState.DEAD, Delivery.FAILED)
+    ],
+)
+async def test_a_row_that_is_reported_of_is_sent(kept: Kept, state: SendState, delivery: Delivery) -> None:
+    """It settles what was ambiguous: who says that a delivery failed has taken the message as well."""
+    (queued,) = (await kept.write(Queue(row("r1")))).queued
+    await kept.write(Queue(row("r2")), Mark(row_id="r1", state=state, attempts=2, error="no answer"))
+    before = attrs.evolve(queued, state=state, attempts=2, error="no answer")
+    first = reported("r1", delivery)
+    # The row as it was: whoever hears of it must know that it was ambiguous.
+    assert await kept.write(first) == Committed(reported=(Reported(row=before, report=first.report),))
+    assert [each.id for each in await kept.store.read_unsent(9)] == ["r2"]
+    assert (await kept.store.read_depths()).outbox == 1
+    if delivery is not Delivery.FAILED:
+        (news,) = (await kept.write(reported("r1", Delivery.FAILED))).reported
+        assert news.row == attrs.evolve(before, state=SendState.SENT, delivery=delivery)
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+async def test_a_row_that_is_not_on_its_way_has_no_news(kept: Kept, delivery: Delivery) -> None:
+    """It stays to be sent: the report is of an earlier request, one that has failed since."""
+    (queued,) = (await kept.write(Queue(row("r1")))).queued
+    assert await kept.write(reported("r1", delivery, "wamid.1")) == Committed()
+    assert await kept.store.read_unsent(9) == (queued,)
+
+
+async def test_what_was_reported_of_a_request_says_nothing_of_the_next(kept: Kept) -> None:
+    """A message that failed after it was taken, and is sent again, is reported of from the beginning."""
+    sending = Mark(row_id="r1", state=SendState.SENDING, attempts=2)
+    await kept.write(Queue(row("r1")), sending, reported("r1", Delivery.FAILED))
+    await kept.write(Mark(row_id="r1", state=SendState.PENDING, attempts=1))
+    (again,) = await kept.store.read_unsent(9)
+    assert (again.state, again.delivery) == (SendState.PENDING, Delivery.NONE)
+    await kept.write(sending)
+    for delivery, before in ((Delivery.SENT, Delivery.NONE), (Delivery.READ, Delivery.SENT)):
+        (news,) = (await kept.write(reported("r1", delivery))).reported
+        assert news.row.delivery is before
+    # However it fared then: what was reported stands.
+    await kept.write(Mark(row_id="r1", state=SendState.SENT, attempts=2))
+    assert await kept.write(reported("r1", Delivery.DELIVERED)) == Committed()
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "kept_id"),
+    [("", "wamid.1", "wamid.1"), ("wamid.1", "", "wamid.1"), ("wamid.1", "wamid.1", "wamid.1"), ("", "", "")],
+)
+async def test_a_report_brings_the_providers_id(kept: Kept, known: str, told: str, kept_id: str) -> None:
+    """An ambiguous send never learnt it; a report that has none takes none away."""
+    await kept.write(
+        Queue(row("r1")), Mark(row_id="r1", state=SendState.SENDING, attempts=1, provider_id=known)
+    )
+    (first,) = (await kept.write(reported("r1", Delivery.SENT, told))).reported
+    (second,) = (await kept.write(reported("r1", Delivery.READ))).reported
+    assert (first.row.provider_id, second.row.provider_id) == (known, kept_id)
+
+
+async def test_what_is_no_news_is_not_heard_of(kept: Kept) -> None:
+    """A row that we do not have (forgotten, or another's), and a report that says nothing."""
+    await kept.write(Queue(row("r1")), Mark(row_id="r1", state=SendState.SENDING, attempts=1))
+    (sending,) = await kept.store.read_unsent(9)
+    for change in (
+        reported("r9", Delivery.READ, "wamid.9"),
+        reported("", Delivery.READ),
+        reported("r1", Delivery.NONE, "wamid.1"),
+    ):
+        assert await kept.write(change) == Committed()
+    assert await kept.store.read_unsent(9) == (sending,)
+
+
+async def test_reports_of_one_write_are_heard_of_in_their_order(kept: Kept) -> None:
+    """Each with the row as the one before it left it; of one row or of several."""
+    await kept.write(Queue(row("r1")), Mark(row_id="r1", state=SendState.SENDING, attempts=1))
+    await kept.write(Queue(row("r2")), Mark(row_id="r2", state=SendState.SENDING, attempts=1))
+    first, second = await kept.store.read_unsent(9)
+    changes = [
+        reported("r2", Delivery.SENT),
+        reported("r1", Delivery.READ, "wamid.1"),
+        reported("r1", Delivery.DELIVERED),
+        reported("r2", Delivery.READ),
+    ]
+    committed = await kept.write(*changes)
+    sent = attrs.evolve(second, state=SendState.SENT, delivery=Delivery.SENT)
+    assert committed == Committed(
+        reported=(
+            Reported(row=second, report=changes[0].report),
+            Reported(row=first, report=changes[1].report),
+            Reported(row=sent, report=changes[3].report),
+        )
+    )
+
+
+async def test_a_failure_is_heard_of_with_what_is_to_be_done(kept: Kept) -> None:
+    """The error goes to whoever decides, beside the row with its own."""
+    await kept.write(Queue(row("r1")), Mark(row_id="r1", state=SendState.SENT, attempts=1, error="slow"))
+    error = SendRefused("the user cannot be reached on WhatsApp", 131026)
+    report = DeliveryReport(row_id="r1", delivery=Delivery.FAILED, error=error)
+    (news,) = (await kept.write(Report(report))).reported
+    assert (news.report.error, news.row.error) == (error, "slow")
 
 
 # The conversation ---------------------------------------------------------------------------------
@@ -688,6 +1009,7 @@ async def test_the_listener_hears_before_the_writer_goes_on(closed: Store) -> No
 # What cannot be written: the last change of a write whose first ones are good.
 WRONG: dict[str, Change] = {
     "a message that is none": Accept(message=None, at=SECOND),  # type: ignore[arg-type]
+    "an operation for a message that never came": Begin(operation_id="o9", message=message("m9"), at=SECOND),
     "an operation begun twice": Begin(operation_id="o1", message=message("m0"), at=SECOND),
     "a call planned twice": Planned(operation_id="o1", round=1, calls=(LOOK,)),
     "half an emoji": Accept(message=message("\ud83c", "half"), at=SECOND),
@@ -744,6 +1066,9 @@ async def test_a_write_that_is_refused_leaves_nothing_of_itself(
     [
         Settle("m9", Stopped()),
         Mark(row_id="r9", state=SendState.SENT, attempts=1),
+        reported("r9", Delivery.SENT),
+        Resume("o9"),
+        Suspend("o9"),
         End(operation_id="o9", phase=Phase.FAILED, at=SECOND),
         Intended(operation_id="o9", call_ids=("a",), at=SECOND),
         Happened(operation_id="o9", outcomes=(succeeded("a"),)),
@@ -826,6 +1151,28 @@ async def test_what_an_earlier_engine_wrote_is_still_there(closed: Store) -> Non
         assert await kept.accept(message("m1")) == ()
         (late,) = (await kept.write(Accept(message=message("m3", timestamp=SECOND - 1), at=SECOND))).accepted
         assert (late.newest, late.message.sequence > first.sequence) == ("m1", True)
+
+
+async def test_what_an_earlier_engine_left_is_still_there(closed: Store) -> None:
+    """P14: its operation with its crashes, what waits, what is unsent, and what was reported of it."""
+    kept = Kept(closed)
+    async with closed.open(kept.heard.append):
+        m1 = await kept.begin("o1", message("m1"), LOOK)
+        (m2,) = await kept.accept(message("m2", timestamp=SECOND - 1))
+        await kept.write(Resume("o1"), Resume("o1"), Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+        await kept.write(Queue(row("r1")), Mark(row_id="r1", state=SendState.SENDING, attempts=1))
+        await kept.write(Queue(row("r2")), Mark(row_id="r2", state=SendState.SENT, attempts=1))
+        await kept.write(reported("r2", Delivery.READ, "wamid.2"))
+    async with closed.open(kept.heard.append):
+        o1 = UnfinishedOperation(operation_id="o1", message=m1, phase=Phase.IN_WAVE, interrupted_by=None)
+        assert await closed.read_unfinished() == (
+            Unfinished(operations=(o1,), waiting=(Accepted(message=m2, newest="m1"),)),
+        )
+        assert (await kept.operation("o1")).crashes == 2
+        assert [(each.id, each.state) for each in await closed.read_unsent(9)] == [("r1", SendState.SENDING)]
+        assert await kept.write(reported("r2", Delivery.DELIVERED)) == Committed()
+        (news,) = (await kept.write(reported("r2", Delivery.FAILED))).reported
+        assert (news.row.delivery, news.row.provider_id) == (Delivery.READ, "wamid.2")
 
 
 async def test_a_store_that_is_open_can_be_checked(kept: Kept) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from engine.model import Answered, SendState, Status
+from engine.model import Answered, Delivery, SendState, Status
 from engine.phases import Phase
 from engine.store import (
     Accept,
@@ -245,7 +245,8 @@ def _report(connection: sqlite3.Connection, change: Report, brought: Uncommitted
         return
     row = row_of(found)
     # A row that is pending is not on its way: that is an old report, of a request that has failed since.
-    if row.state is SendState.PENDING or not report.delivery.follows(row.delivery):
+    is_old = row.state is SendState.PENDING or not report.delivery.follows(row.delivery)
+    if is_old or (row.state is SendState.DEAD and report.delivery is Delivery.FAILED):
         return
     connection.execute(
         "UPDATE outbox SET delivery = ?, state = ?, provider_id = ? WHERE id = ?",
