@@ -12,7 +12,7 @@ import trio
 from engine.assistant import Assistant
 from engine.events import Event, MessageSettled
 from engine.model import Message, OutboxRow, TypingSignal, User
-from engine.repl.lines import Line, Place, Tone, chat_line, clean, live_line, render
+from engine.repl.lines import Place, Tone, chat_line, clean, live_line, render
 from engine.repl.terminal import Terminal
 from engine.runtime import Engine, open_engine
 from engine.store.memory import MemoryStore
@@ -21,14 +21,15 @@ from engine.store.memory import MemoryStore
 _PHONE: Final = User("15550100000")
 
 _WELCOME: Final = (
-    "Midstream, with this terminal as the phone.  Nothing is kept: all is forgotten when you leave.",
-    "Write again before the reply is there, and the newer message takes over.  /help lists the commands.",
+    "Midstream, with this terminal as the phone.  Nothing is kept.",
+    "Change your mind before the reply is there: write again.  /help for more.",
 )
 _HELP: Final = (
-    "/stop      end what is running; the wave under way finishes, nothing after it starts",
-    "/history   what was said so far",
-    "/quit      leave (so does Ctrl-D, or Ctrl-C with nothing typed)",
+    "/stop      end what runs; the wave under way finishes, nothing follows",
+    "/history   show what was said so far",
+    "/quit      leave, as Ctrl-D does, or Ctrl-C with nothing typed",
 )
+_STOPPING: Final = "stopping at the next boundary"
 _LEAVING: Final = "leaving at the next boundary; Ctrl-C leaves at once"
 
 
@@ -46,7 +47,6 @@ class Chat:
     _unsettled: set[str] = attrs.field(factory=set)
     _settled: trio.Event = attrs.field(factory=trio.Event)
     _received: int = 0
-    _typing_for: str = ""
 
     async def talk(self, assistant: Assistant, **options: Any) -> int:
         """Talk until the person or the input ends it; returns the exit code.
@@ -56,7 +56,7 @@ class Chat:
         async with open_engine(assistant, store=MemoryStore(), outbound=self._send, **options) as engine:
             engine.events.subscribe(self._hear)
             for text in _WELCOME:
-                self.terminal.show(Line(text))
+                self.terminal.show(live_line(text))
             with self._scope:
                 await self._take_lines(engine)
             self.leaving = True
@@ -95,8 +95,8 @@ class Chat:
     async def _obey(self, command: str, engine: Engine) -> None:
         match command:
             case "/stop":
-                if not engine.stop(_PHONE.id):
-                    self.terminal.show(live_line("nothing is running"))
+                running = engine.stop(_PHONE.id)
+                self.terminal.show(live_line(_STOPPING if running else "nothing is running"))
             case "/history":
                 await self._show_history(engine)
             case "/quit":
@@ -123,8 +123,8 @@ class Chat:
         match outgoing:
             case OutboxRow():
                 self.terminal.show(chat_line("bot", outgoing.text, Tone.BOT))
-            case TypingSignal() if self.terminal.interactive and outgoing.message_id != self._typing_for:
-                self._typing_for = outgoing.message_id
+            # A plan says more; until there is one, this is the only sign that somebody is at it.
+            case TypingSignal() if self.terminal.interactive and not self._place.planned:
                 self.terminal.show(live_line("typing…"))
         return ""
 

@@ -118,7 +118,9 @@ def _render_call(event: CallFinished) -> Line:
     if event.status is Status.SUCCEEDED:
         return live_line(f"  ✓ {event.call_id}  {event.seconds:.1f} s{why}", Tone.GOOD)
     if event.status is Status.SKIPPED:
-        return live_line(f"  - {event.call_id}  skipped{why}")
+        # Only the call it waited for, "'b' failed": that one's own line says why.
+        blocker = (event.error or "").partition(": ")[0]
+        return live_line(f"  - {event.call_id}  skipped, {blocker}")
     status = event.status.value.replace("_", " ")
     return live_line(f"  ✗ {event.call_id}  {status}, {event.seconds:.1f} s{why}", Tone.BAD)
 

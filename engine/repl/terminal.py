@@ -10,11 +10,14 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from engine.repl.lines import Line, Tone
+from engine.repl.lines import INDENT, Line, Tone
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
 
 PROMPT: Final = "you> "
 _STDIN: Final = 0
@@ -111,18 +114,36 @@ class PromptTerminal:
         """See `Terminal.show`."""
         from rich.text import Text
 
-        self._console.print(Text(line.text, style=_STYLES[line.tone]))
+        text = "\n".join(self._wrap(one) for one in line.text.split("\n"))
+        self._console.print(Text(text, style=_STYLES[line.tone]))
+
+    def _wrap(self, text: str) -> str:
+        """Words stay whole; what does not fit stands under what was said."""
+        from rich.text import Text
+
+        margin = len(INDENT)
+        pieces = Text(text[margin:]).wrap(self._console, max(self._console.width - margin, 1))
+        return text[:margin] + f"\n{INDENT}".join(piece.plain.rstrip() for piece in pieces)
 
     @asynccontextmanager
     async def lines(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
         """See `Terminal.lines`."""
+        from prompt_toolkit import PromptSession
         from prompt_toolkit.patch_stdout import patch_stdout
 
+        session: PromptSession[str] = PromptSession(interrupt_exception=_CtrlC)
         put, lines = trio.open_memory_channel[str](math.inf)  # as fast as somebody types
         token = trio.lowlevel.current_trio_token()
         # One event loop for all prompts: a line shown between two of them would be lost with a loop of each.
-        with patch_stdout(raw=True), closing(asyncio.new_event_loop()) as loop:
-            prompting = loop.create_task(_prompt(lambda line: token.run_sync_soon(put.send_nowait, line)))
+        # Raw between them, too: a Ctrl-C there would be a signal, and a Ctrl-D lost.
+        with (
+            patch_stdout(raw=True),
+            session.input.raw_mode(),
+            closing(asyncio.new_event_loop()) as loop,
+        ):
+            prompting = loop.create_task(
+                _prompt(session, lambda line: token.run_sync_soon(put.send_nowait, line))
+            )
 
             def read() -> None:
                 try:
@@ -131,22 +152,23 @@ class PromptTerminal:
                 finally:
                     token.run_sync_soon(put.close)
 
+            def end() -> None:
+                session.app.erase_when_done = True  # nobody will type at this prompt
+                prompting.cancel()
+
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(trio.to_thread.run_sync, read)
                 try:
                     yield lines
                 finally:
-                    loop.call_soon_threadsafe(prompting.cancel)
+                    loop.call_soon_threadsafe(end)
 
 
-async def _prompt(put: Callable[[str], object]) -> None:
+async def _prompt(session: "PromptSession[str]", put: Callable[[str], object]) -> None:
     """Put line after line until the person leaves; runs on asyncio, in a thread of its own."""
-    from prompt_toolkit import PromptSession
-
-    session: PromptSession[str] = PromptSession(interrupt_exception=_CtrlC)
     while True:
         try:
-            put(await session.prompt_async(PROMPT))
+            put(await session.prompt_async([("bold", PROMPT)]))
         except _CtrlC:
             if not session.default_buffer.text:
                 return

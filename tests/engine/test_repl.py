@@ -19,7 +19,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from engine import Assistant, AssistantError, Call, Context, Message, Plan, Results
 from engine.repl import run_repl
 from engine.repl.chat import Chat
-from engine.repl.lines import Line, Tone
+from engine.repl.lines import Line, Tone, chat_line
 from engine.repl.terminal import PlainTerminal, PromptTerminal, Terminal
 from engine.testing import scripted_assistant, sleeping_tool
 
@@ -156,6 +156,22 @@ def test_an_output_that_cannot_hold_a_character_gets_a_question_mark(monkeypatch
     assert stdout.buffer.getvalue() == b"? a\n"
 
 
+def test_a_narrow_terminal_keeps_words_whole_and_who_speaks_apart(monkeypatch) -> None:
+    """What does not fit stands under what was said; a wide character counts as the two columns it takes."""
+    monkeypatch.setenv("COLUMNS", "15")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", shown := io.StringIO())
+    PromptTerminal().show(chat_line("bot", "It is 過越祭 now\n\nand incomprehensible", Tone.BOT))
+    assert shown.getvalue().splitlines() == [
+        "bot> It is",
+        "     過越祭 now",
+        "     ",
+        "     and",
+        "     incomprehe",
+        "     nsible",
+    ]
+
+
 async def test_ctrl_c_clears_what_was_typed_and_with_nothing_typed_it_leaves() -> None:
     """As in a shell; and then out."""
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
@@ -247,6 +263,7 @@ async def test_stop_ends_the_request_at_its_boundary_and_says_where(autojump_clo
             _PLANNED,
             "     wave 1  who",
             "you> /stop",
+            "     stopping at the next boundary",
             "       ✓ who  2.0 s",
             "     wave 1  finished in 2.0 s",
             "     stopped at the boundary after wave 1; wave 2 does not start",
@@ -281,9 +298,9 @@ async def test_help_names_every_command_and_an_unknown_one_is_told(autojump_cloc
         0,
         [
             "you> /help",
-            "     /stop      end what is running; the wave under way finishes, nothing after it starts",
-            "     /history   what was said so far",
-            "     /quit      leave (so does Ctrl-D, or Ctrl-C with nothing typed)",
+            "     /stop      end what runs; the wave under way finishes, nothing follows",
+            "     /history   show what was said so far",
+            "     /quit      leave, as Ctrl-D does, or Ctrl-C with nothing typed",
             "you> /stpo",
             "     there is no command /stpo; /help lists them",
         ],
@@ -315,8 +332,7 @@ async def test_quitting_with_nothing_under_way_says_nothing(autojump_clock) -> N
 async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -> None:
     """Ctrl-D at a prompt is a wish to leave; the end of a pipe is not.  What was typed is not echoed."""
     code, shown = await _talk(FakeTerminal([(0, "Passover"), (1, "")], interactive=True))
-    shown.remove("     typing…")
-    assert (code, shown) == (
+    assert (code, [text for text in shown if text != "     typing…"]) == (
         0,
         [
             _PLANNED,
@@ -329,15 +345,21 @@ async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -
     )
 
 
-async def test_typing_is_shown_once_a_message_and_only_to_a_person(autojump_clock) -> None:
-    """The engine repeats it, because WhatsApp's fades; a line does not."""
+@pytest.mark.parametrize(("interactive", "times"), [(True, 2), (False, 0)])
+async def test_typing_is_shown_to_a_person_until_there_is_a_plan(autojump_clock, interactive, times) -> None:
+    """The engine repeats it; from the plan on, the lines about it say more."""
     slow = sleeping_tool("slow", 50.0)
-    assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow])
-    script = [(0, "one"), (5, "two"), (200, "")]
-    for interactive, lines in ((True, 2), (False, 0)):
-        _code, shown = await _talk(FakeTerminal(script, interactive=interactive), assistant)
-        assert shown.count("     typing…") == lines
-        assert shown[-1].endswith("done: two")
+    assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow], planning_seconds=30.0)
+    _code, shown = await _talk(FakeTerminal([(0, "Passover"), (200, "")], interactive), assistant)
+    shown = [text for text in shown if not text.startswith("you>")]
+    assert shown[:times] == ["     typing…"] * times
+    assert shown[times:] == [
+        "     plan    [slow]",
+        "     wave 1  slow",
+        "       ✓ slow  50.0 s",
+        "     wave 1  finished in 50.0 s",
+        "bot> done: Passover",
+    ]
 
 
 @pytest.mark.parametrize("interactive", [True, False])

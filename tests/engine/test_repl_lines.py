@@ -61,7 +61,11 @@ _WAVE = WaveStarted(**_WHO, wave=2, call_ids=("b", "c"))
             "       ✓ a  1.5 s: its result cannot be stored: no",
             Tone.GOOD,
         ),
-        (_call(Status.SKIPPED, error="'b' failed"), "       - a  skipped: 'b' failed", Tone.LIVE),
+        (
+            _call(Status.SKIPPED, error="'b' skipped: 'c' failed: ValueError: x"),
+            "       - a  skipped, 'b' skipped",
+            Tone.LIVE,
+        ),
         (_call(Status.FAILED, 0.5, "ValueError: x"), "       ✗ a  failed, 0.5 s: ValueError: x", Tone.BAD),
         (_call(Status.TIMED_OUT, 5.0, "after 5 s"), "       ✗ a  timed out, 5.0 s: after 5 s", Tone.BAD),
         (
