@@ -323,3 +323,15 @@ async def test_what_was_said_is_still_there_after_a_restart(autojump_clock: Mock
     ]
     (taken_back,) = context.superseded
     assert (taken_back.message.id, taken_back.results["x"].value) == ("m1", "act")
+
+
+async def test_a_clock_that_is_set_back_makes_no_message_late(autojump_clock: MockClock) -> None:
+    """P12 goes by the platform's timestamps; where we set them ourselves, they never run backwards."""
+    wall = 10_000.0
+    async with open_conversation(quick(), now=lambda: wall) as conversation:
+        first = await conversation.engine.process_message(ANNA, "one")
+        wall -= 3600
+        second = await conversation.engine.process_message(ANNA, "two")
+        history = await conversation.engine.read_history(ANNA)
+    assert (first.message, second.message) == ("done: one", "done: two")
+    assert [turn.text for turn in history] == ["one", "done: one", "two", "done: two"]
