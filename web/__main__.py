@@ -1,12 +1,15 @@
 """The command line: reads the settings, refuses wrong ones in one line, and runs a command."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from engine import EngineError, StoreError
+from web.operator import add_commands
 from web.settings import Settings, SettingsError, load_settings, read_environment
 
 _REFUSED: Final = 2  # what argparse too returns for a wrong command line
@@ -19,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 2 when a setting is wrong, 1 when a part cannot be used."""
     options = _parse(arguments)
     try:
-        return int(options.run(read_environment(Path.cwd())))
+        return int(options.run(read_environment(Path.cwd()), options))
     except SettingsError as error:
         return _refuse(str(error), _REFUSED)
     except KeyboardInterrupt:
@@ -38,10 +41,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     serve.set_defaults(run=_serve)
     repl = commands.add_parser("repl", help="talk to the assistant in this terminal")
     repl.set_defaults(run=_talk)
+    parser.set_defaults(run=_operate)  # every other command
+    add_commands(commands)
     return parser.parse_args(arguments)
 
 
-def _serve(environment: Mapping[str, str]) -> int:
+def _serve(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
     settings = load_settings(environment)
     log = _start_logs(settings)
     # Only now: these take longer than a person should wait for a first line.
@@ -81,10 +86,8 @@ def _start_logs(settings: Settings) -> Any:
     return log
 
 
-def _talk(environment: Mapping[str, str]) -> int:
-    # The terminal is the phone: whose WhatsApp number it would be, or where it listens, does not matter.
-    ours = {name: value for name, value in environment.items() if not name.startswith("WHATSAPP_")}
-    settings = load_settings(ours | {"MIDSTREAM_BIND": ""})
+def _talk(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
+    settings = _load_offline(environment)  # the terminal is the phone
 
     from engine.repl import run_repl
     from web.assistants import load_assistant
@@ -95,6 +98,27 @@ def _talk(environment: Mapping[str, str]) -> int:
         limits=settings.limits,
         acknowledgement=settings.acknowledgement,
     )
+
+
+def _operate(environment: Mapping[str, str], options: argparse.Namespace) -> int:
+    database = _load_offline(environment).database_path
+    try:
+        options.operate(options, database)
+    except StoreError as error:
+        return _refuse(f"MIDSTREAM_DATABASE: {error}", _UNUSABLE)
+    except EngineError as error:
+        return _refuse(str(error), _UNUSABLE)
+    except BrokenPipeError:
+        # `| head` has read enough.  What the interpreter flushes at its end has nowhere to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNUSABLE
+    return 0
+
+
+def _load_offline(environment: Mapping[str, str]) -> Settings:
+    # Whose WhatsApp number it would be, or where it listens, does not matter.
+    ours = {name: value for name, value in environment.items() if not name.startswith("WHATSAPP_")}
+    return load_settings(ours | {"MIDSTREAM_BIND": ""})
 
 
 def _refuse(reason: str, code: int) -> int:
