@@ -536,7 +536,7 @@ def no_database(path: Path) -> str:
 
 def a_folder(path: Path) -> str:
     path.mkdir()
-    return "cannot be used as a database: unable to open database file"
+    return "cannot be used as a database: Is a directory"
 
 
 def cut_short(path: Path) -> str:
@@ -864,3 +864,12 @@ async def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: p
                 pass
     async with SqliteStore(path).open(nobody):
         assert look(path, "SELECT name FROM sqlite_master WHERE name = 'one'") == []
+
+
+async def test_the_file_is_its_owners_alone(path: Path) -> None:
+    """It holds what people say: nobody else on the machine may read it, nor the log beside it."""
+    store = SqliteStore(path)
+    async with store.open(nobody):
+        await store.write([accept("m1")])
+        files = [path, path.with_name("midstream.db-wal"), path.with_name("midstream.db.owner")]
+        assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3

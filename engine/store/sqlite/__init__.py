@@ -6,6 +6,7 @@ Rule 2: nothing is answered, and nobody hears of it, before the commit.
 Rule 3: reads have a connection of their own and never wait for writes (WAL).
 """
 
+import os
 import queue
 import sqlite3
 import threading
@@ -250,6 +251,7 @@ def _in_one_view(query: Callable[[sqlite3.Connection], T], connection: sqlite3.C
 def _open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """The connection that writes, to a file that is ours, and the one that reads."""
     try:
+        _make_private(path)
         writer = _connect(path)
         try:
             _prepare(writer, path)
@@ -261,6 +263,14 @@ def _open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         raise StoreUnusable(f"{path} cannot be used as a database: {error}") from error
 
 
+def _make_private(path: Path) -> None:
+    """A new file is its owner's alone: it holds what people say.  The log beside it takes over its mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreUnusable(f"{path} cannot be used as a database: {error.strerror}") from error
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the file is ours, and bring it into WAL mode and to the tables of this version."""
     _check_version(connection, path)
@@ -269,6 +279,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreUnusable(
             f"{path} cannot have a write-ahead log there ({mode}); name a file on a local disk"
         )
+    # What is removed is overwritten, so that a person can be forgotten; some builds do so anyway.
+    connection.execute("PRAGMA secure_delete = ON")
     # FULL: what was answered with 200 survives the loss of power, not only of the process (P5).
     connection.execute("PRAGMA synchronous = FULL")
     _make_tables(connection)

@@ -23,8 +23,8 @@ from engine.plan import waves
 from engine.store import CallRecord, OperationRecord, Queue
 from engine.store.sqlite import reads
 from engine.store.sqlite.changes import apply
-from engine.store.sqlite.owner import _path_of_owner, _try_lock
-from engine.store.sqlite.reads import _UNSENT
+from engine.store.sqlite.owner import path_of_owner, try_lock
+from engine.store.sqlite.reads import UNSENT
 from engine.store.sqlite.rows import ROW_COLUMNS, row_of
 from engine.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 
@@ -112,14 +112,14 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def try_to_own(path: Path) -> Iterator[bool]:
     """Keep servers from starting on this database; yields False when one runs on it already."""
     try:
-        file = os.open(_path_of_owner(path), os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path_of_owner(path), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:  # no server has ever run on it here; made by us it could be another user's
         yield True
         return
     except OSError as error:
-        raise StoreUnusable(f"cannot open {_path_of_owner(path)}: {error.strerror}") from error
+        raise StoreUnusable(f"cannot open {path_of_owner(path)}: {error.strerror}") from error
     try:
-        yield _try_lock(file, path)
+        yield try_lock(file, path)
     finally:
         os.close(file)
 
@@ -137,7 +137,7 @@ def wake_owner(path: Path) -> Owner | None:
     with try_to_own(path) as nobody_runs:
         if nobody_runs:
             return None
-        name = _path_of_owner(path).read_text(errors="replace")
+        name = path_of_owner(path).read_text(errors="replace")
         pid = name.partition("@")[0]
         # To who does not expect it, this signal is the end: no stranger may get it, nor an owner that is
         # still starting, or is another program.
@@ -152,7 +152,7 @@ def wake_owner(path: Path) -> Owner | None:
 
 def _has_open(pid: str, path: Path) -> bool:
     """Whether it is that process, of this host, that has the owner's file."""
-    owned = os.stat(_path_of_owner(path))
+    owned = os.stat(path_of_owner(path))
     try:
         files = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:  # no such process, another user's, or a system without /proc
@@ -278,7 +278,7 @@ def list_outbox(
     connection: sqlite3.Connection, *, state: SendState | None, limit: int
 ) -> tuple[OutboxRow, ...]:
     """The first `limit` rows in one state; without one, of all that are not yet sent, or given up."""
-    wanted = f"({_UNSENT} OR state = 'dead')" if state is None else "state = ?"
+    wanted = f"({UNSENT} OR state = 'dead')" if state is None else "state = ?"
     rows = connection.execute(
         f"SELECT {ROW_COLUMNS} FROM outbox WHERE {wanted} ORDER BY sequence LIMIT ?",
         (limit,) if state is None else (state, limit),
@@ -384,7 +384,7 @@ def _is_worked_for(connection: sqlite3.Connection, user_id: str) -> bool:
     # An operation has not ended while its message has no fate.
     found = connection.execute(
         "SELECT 1 FROM messages WHERE user_id = :user AND fate IS NULL"
-        f" UNION ALL SELECT 1 FROM outbox WHERE user_id = :user AND {_UNSENT}",
+        f" UNION ALL SELECT 1 FROM outbox WHERE user_id = :user AND {UNSENT}",
         {"user": user_id},
     ).fetchone()
     return found is not None
@@ -428,8 +428,8 @@ _PURGEABLE: Final = (
     "fate IS NOT NULL AND timestamp < :before"
     " AND NOT EXISTS (SELECT 1 FROM operations WHERE operations.id = messages.operation_id"
     "  AND (ended_at IS NULL OR ended_at >= :before))"
-    f" AND messages.id NOT IN (SELECT message_id FROM outbox WHERE {_UNSENT})"
-    f" AND (operation_id IS NULL OR operation_id NOT IN (SELECT operation_id FROM outbox WHERE {_UNSENT}))"
+    f" AND messages.id NOT IN (SELECT message_id FROM outbox WHERE {UNSENT})"
+    f" AND (operation_id IS NULL OR operation_id NOT IN (SELECT operation_id FROM outbox WHERE {UNSENT}))"
 )
 
 

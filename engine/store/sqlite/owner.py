@@ -24,7 +24,7 @@ async def hold_ownership(database: Path, *, wait_seconds: float) -> AsyncIterato
 
     Waits `wait_seconds` for an owner that is just leaving, then raises StoreUnusable with its name.
     """
-    path = _path_of_owner(database)
+    path = path_of_owner(database)
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -44,26 +44,28 @@ async def hold_ownership(database: Path, *, wait_seconds: float) -> AsyncIterato
         os.close(file)
 
 
-def _path_of_owner(database: Path) -> Path:
+def path_of_owner(database: Path) -> Path:
+    """The file beside a database that its owner locks."""
     meant = database.resolve()  # two names of one file have one owner
     return meant.with_name(meant.name + ".owner")
 
 
 async def _lock(file: int, database: Path, wait_seconds: float) -> None:
-    if _try_lock(file, database):
+    if try_lock(file, database):
         return
     _log.info("waiting for the database", database=str(database), owner=_owner(file), seconds=wait_seconds)
     deadline = trio.current_time() + wait_seconds
     while trio.current_time() < deadline:
         await trio.sleep(_POLL_SECONDS)
-        if _try_lock(file, database):
+        if try_lock(file, database):
             return
     raise StoreUnusable(
         f"{database} is in use by process {_owner(file)}; stop that one, or use another database"
     )
 
 
-def _try_lock(file: int, database: Path) -> bool:
+def try_lock(file: int, database: Path) -> bool:
+    """Take the lock on an open owner file; False when another process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

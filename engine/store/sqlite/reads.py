@@ -28,7 +28,7 @@ from engine.store.sqlite.rows import (
 )
 
 # As the index outbox_unsent has it.
-_UNSENT: Final = "state IN ('pending', 'sending', 'resending')"
+UNSENT: Final = "state IN ('pending', 'sending', 'resending')"
 
 
 def read_conversation(connection: sqlite3.Connection, user_id: str, limit: int) -> Conversation:
@@ -121,7 +121,7 @@ def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
 def read_unsent(connection: sqlite3.Connection, limit: int, after: int) -> tuple[OutboxRow, ...]:
     """See `Store.read_unsent`."""
     rows = connection.execute(
-        f"SELECT {ROW_COLUMNS} FROM outbox WHERE {_UNSENT} AND sequence > ? ORDER BY sequence LIMIT ?",
+        f"SELECT {ROW_COLUMNS} FROM outbox WHERE {UNSENT} AND sequence > ? ORDER BY sequence LIMIT ?",
         (after, limit),
     )
     return tuple(row_of(columns) for columns in rows)
@@ -130,7 +130,7 @@ def read_unsent(connection: sqlite3.Connection, limit: int, after: int) -> tuple
 def read_depths(connection: sqlite3.Connection) -> Depths:
     """See `Store.read_depths`."""
     (inbox,) = connection.execute("SELECT count(*) FROM messages WHERE fate IS NULL").fetchone()
-    (outbox,) = connection.execute(f"SELECT count(*) FROM outbox WHERE {_UNSENT}").fetchone()
+    (outbox,) = connection.execute(f"SELECT count(*) FROM outbox WHERE {UNSENT}").fetchone()
     return Depths(inbox=inbox, outbox=outbox)
 
 
