@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from engine.assistant import Outbound
-from engine.errors import SendAmbiguous, SendBlocked, SendDelayed, SendError, SendRefused, StoreUnavailable
+from engine.errors import SendAmbiguous, SendBlocked, SendDelayed, SendError, SendRefused, StoreError
 from engine.events import (
     Events,
     OutgoingBlocked,
@@ -34,6 +34,7 @@ from engine.store import Mark, Reported
 from engine.typing_signals import TypingSignals
 
 _log: Final = structlog.get_logger("midstream.outbox")
+_READ_AGAIN_SECONDS: Final = 1.0
 
 
 @attrs.define(eq=False)
@@ -46,7 +47,7 @@ class _Letter:
     # It may have been sent already: one more attempt, at most.
     was_ambiguous: bool = False
     # The provider spoke of it: it was taken, whatever became of our request.
-    is_reported: bool = False
+    is_reported: trio.Event = attrs.field(factory=trio.Event)
 
 
 @attrs.define(eq=False)
@@ -80,14 +81,14 @@ class Outbox:
         self._number = Number(limits)
         self.typing: Final = TypingSignals(nursery, outbound, limits, lambda: self._number.is_held)
         self._lines: dict[str, _Line] = {}
-        # Letters that may have been sent and wait for a report, by row id.
-        self._ambiguous: dict[str, _Letter] = {}
-        self._letters = 0  # in lines, all together
-        self._fewer = trio.Event()  # whenever a letter has left its line
+        # Every letter in memory, by row id: in a line, or waiting for a report.
+        self._letters: dict[str, _Letter] = {}
+        self._fewer = trio.Event()  # whenever there is a letter less
         # Rows up to `_loaded_to`, by sequence, are or were in memory.  While the store is read, what is
         # committed up to `_passed_to` was left for the reader.
         self._loaded_to = 0
         self._passed_to = 0
+        self._from_the_first = False
         self._is_reading = False
 
     # What is to be sent; all of it synchronous ----------------------------------------------------
@@ -98,18 +99,18 @@ class Outbox:
             self._events.emit(OutgoingQueued(user_id=row.user.id, row_id=row.id, kind=row.kind))
             if row.kind is OutgoingKind.REPLY:
                 self.typing.forget(row.user.id)
-            if self._is_reading or self._letters >= self._limits.outbox_rows_max:
+            if self._is_reading or len(self._letters) >= self._limits.outbox_rows_max:
                 self._passed_to = row.sequence
-                self.read_on()
+                self._start_reading()
             else:
-                self._loaded_to = row.sequence
-                self._put(_Letter(row, queued_at=trio.current_time(), attempts=row.attempts))
+                self._loaded_to = max(self._loaded_to, row.sequence)
+                self._take(row)
 
     def drop(self, rows: Iterable[OutboxRow]) -> None:
         """Forget rows that were dropped before they were on their way."""
         for row in rows:
-            if (letter := self._find(row)) is not None:
-                self._remove(letter)
+            if (letter := self._letters.get(row.id)) is not None:
+                self._end(letter)
 
     def hear(self, news: Iterable[Reported]) -> None:
         """What the provider says of rows that were sent, or may have been."""
@@ -124,15 +125,17 @@ class Outbox:
                     error=str(report.error) if report.error else None,
                 )
             )
-            if (settled := self._ambiguous.pop(row.id, None)) is not None:
-                self._tell_sent(settled)
-            elif (letter := self._find(row)) is not None:
-                letter.is_reported = True
+            if (letter := self._letters.get(row.id)) is not None:
+                letter.is_reported.set()
             if report.delivery is Delivery.FAILED:
                 self._nursery.start_soon(self._fail, row, report.error or SendRefused("it was not delivered"))
 
-    def read_on(self) -> None:
-        """Read what waits in the store: at the start, after an overflow, or when somebody changed it."""
+    def read_all(self) -> None:
+        """Read all that waits in the store: at the start, or when somebody else has changed it."""
+        self._from_the_first = True
+        self._start_reading()
+
+    def _start_reading(self) -> None:
         if not self._is_reading:
             self._is_reading = True
             self._nursery.start_soon(self._read)
@@ -140,13 +143,27 @@ class Outbox:
     async def flush(self, seconds: float) -> None:
         """Wait until nothing waits in any line, at most `seconds`."""
         with trio.move_on_after(seconds):
-            while self._letters or self._is_reading:
-                self._fewer = trio.Event()
+            while self._is_reading or any(line.letters for line in self._lines.values()):
                 await self._fewer.wait()
 
     # The letters in memory ------------------------------------------------------------------------
 
-    def _put(self, letter: _Letter) -> None:
+    def _take(self, row: OutboxRow) -> None:
+        """Bring a row into memory, unless it is there: a reader may see one before its commit is heard of."""
+        if row.id in self._letters:
+            return
+        letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        match row.state:
+            case SendState.SENDING:
+                error = SendAmbiguous("the process died while it was sent")
+                self._nursery.start_soon(self._settle, letter, error)
+            case SendState.RESENDING:
+                error = SendAmbiguous("the process died while it was sent once more")
+                self._nursery.start_soon(self._give_up, letter, error)
+            case _:
+                self._line_up(letter)
+
+    def _line_up(self, letter: _Letter) -> None:
         user_id = letter.row.user.id
         line = self._lines.get(user_id)
         if line is None:
@@ -154,55 +171,48 @@ class Outbox:
             self._nursery.start_soon(self._run_line, line)
         line.letters.append(letter)
         line.arrived.set()
-        self._letters += 1
 
-    def _remove(self, letter: _Letter) -> None:
-        line = self._lines[letter.row.user.id]
-        if letter in line.letters:
+    def _leave_line(self, letter: _Letter) -> None:
+        line = self._lines.get(letter.row.user.id)
+        if line is not None and letter in line.letters:
             line.letters.remove(letter)
-            self._letters -= 1
-            self._fewer.set()
+            self._tell_fewer()
 
-    def _find(self, row: OutboxRow) -> _Letter | None:
-        line = self._lines.get(row.user.id)
-        return next((one for one in line.letters if one.row.id == row.id), None) if line else None
+    def _end(self, letter: _Letter) -> None:
+        """Forget a letter: it was sent, given up or dropped."""
+        self._leave_line(letter)
+        self._letters.pop(letter.row.id, None)
+        self._tell_fewer()
+
+    def _tell_fewer(self) -> None:
+        told, self._fewer = self._fewer, trio.Event()
+        told.set()
 
     async def _read(self) -> None:
         """Bring rows from the store into memory as there is room, until none was passed over."""
         while True:
-            while self._letters > self._limits.outbox_rows_max // 2:
-                self._fewer = trio.Event()
+            while len(self._letters) > self._limits.outbox_rows_max // 2:
                 await self._fewer.wait()
+            if self._from_the_first:
+                self._from_the_first, self._loaded_to = False, 0
             passed_to = self._passed_to
-            room = self._limits.outbox_rows_max - self._letters
+            room = self._limits.outbox_rows_max - len(self._letters)
             try:
                 rows = await self._records.read_unsent(room, after=self._loaded_to)
-            except StoreUnavailable:
-                continue  # it was tried for a while, and told
+            except StoreError as error:
+                _log.error("outbox_not_read", error=str(error))
+                await trio.sleep(_READ_AGAIN_SECONDS)
+                continue
             for row in rows:
-                self._loaded_to = row.sequence
-                self._put_read(row)
+                self._loaded_to = max(self._loaded_to, row.sequence)
+                self._take(row)
             if len(rows) < room:
                 # What was committed before the read and is not in it needs no sending any more.
                 self._loaded_to = max(self._loaded_to, passed_to)
-                if self._passed_to <= self._loaded_to:
+                if self._passed_to <= self._loaded_to and not self._from_the_first:
                     break
         self._is_reading = False
-        self._fewer.set()
-
-    def _put_read(self, row: OutboxRow) -> None:
-        letter = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
-        match row.state:
-            case SendState.SENDING:
-                self._nursery.start_soon(
-                    self._settle, letter, SendAmbiguous("the process died while it was sent")
-                )
-            case SendState.RESENDING:
-                self._nursery.start_soon(
-                    self._give_up, letter, SendAmbiguous("the process died while it was sent once more")
-                )
-            case _:
-                self._put(letter)
+        self._tell_fewer()
 
     # One user's line ------------------------------------------------------------------------------
 
@@ -218,12 +228,15 @@ class Outbox:
                 await self._deliver(letter, line)
             except Exception:  # a bug of ours must not stop other users' lines
                 _log.exception("sending_failed", row_id=letter.row.id)
-            self._remove(letter)
+                self._end(letter)
         del self._lines[line.user_id]
 
     async def _deliver(self, letter: _Letter, line: _Line) -> None:
-        """Send one letter, however often it takes; returns when it needs no more of this line."""
-        while letter in line.letters and not letter.is_reported:  # until it is sent, or dropped
+        """Send one letter, however often it takes, until it is in this line no more."""
+        while letter in line.letters:
+            if letter.is_reported.is_set():
+                self._tell_sent(letter)
+                return
             await trio.sleep_until(line.pace.next_at(trio.current_time(), self._limits))
             async with self._number.turn() as may_send:
                 if not may_send or letter not in line.letters:
@@ -239,6 +252,7 @@ class Outbox:
                     await self._give_up(letter, error)
                     return
                 case SendOnceMore():
+                    self._leave_line(letter)
                     self._nursery.start_soon(self._settle, letter, error)
                     return
 
@@ -253,7 +267,7 @@ class Outbox:
         try:
             provider_id = await self._outbound(letter.row)
         except SendError as error:
-            if letter.is_reported and isinstance(error, SendAmbiguous):
+            if letter.is_reported.is_set() and isinstance(error, SendAmbiguous):
                 self._tell_sent(letter)
                 return None
             return error
@@ -266,6 +280,7 @@ class Outbox:
         return None
 
     def _tell_sent(self, letter: _Letter) -> None:
+        self._end(letter)
         self._events.emit(
             OutgoingSent(
                 user_id=letter.row.user.id,
@@ -304,6 +319,7 @@ class Outbox:
 
     async def _give_up(self, letter: _Letter, error: SendError) -> None:
         await self._mark(letter, SendState.DEAD, error=str(error))
+        self._end(letter)
         self._events.emit(
             OutgoingGivenUp(
                 user_id=letter.row.user.id,
@@ -316,20 +332,24 @@ class Outbox:
 
     async def _settle(self, letter: _Letter, error: SendError) -> None:
         """Wait for a report of a letter that may have been sent; without one, send it once more."""
-        self._ambiguous[letter.row.id] = letter
         self._delayed(letter, error, self._limits.settle_seconds)
-        await trio.sleep(self._limits.settle_seconds)
-        if self._ambiguous.pop(letter.row.id, None) is not None:
+        with trio.move_on_after(self._limits.settle_seconds):
+            await letter.is_reported.wait()
+        if letter.is_reported.is_set():
+            self._tell_sent(letter)
+        else:
             letter.was_ambiguous = True
-            self._put(letter)
+            self._line_up(letter)
 
     async def _fail(self, row: OutboxRow, error: SendError) -> None:
         """A row that was taken could not be delivered: the same table decides."""
-        letter = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        while row.id in self._letters:  # its request has not ended yet
+            await self._fewer.wait()
+        letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
         verdict = self._judge(error, letter)
         if isinstance(verdict, Wait):
             await self._wait(letter, error, verdict)
-            self._put(letter)
+            self._line_up(letter)
         else:
             await self._give_up(letter, error)
 

@@ -192,7 +192,7 @@ class Engine:
         Raises StoreUnavailable.
         """
         unfinished = await self._store.read_unfinished()
-        self._outbox.read_on()
+        self._outbox.read_all()
         self.sessions.recover(unfinished)
         if unfinished:
             self._nursery.start_soon(self._announce, unfinished)
@@ -208,7 +208,7 @@ class Engine:
 
     def read_outbox(self) -> None:
         """Somebody else has put rows into the outbox: send them."""
-        self._outbox.read_on()
+        self._outbox.read_all()
 
     async def drain(self) -> bool:
         """Begin nothing new; return when every operation has ended or is suspended.

@@ -26,7 +26,7 @@ from engine import (
     User,
     tool,
 )
-from engine.store import Accept, Begin, Intended, Mark, Planned, Queue
+from engine.store import Accept, Begin, Committed, Intended, Mark, Planned, Queue
 from engine.testing import Conversation, RecordingOutbound, ScriptedPlanner, Trail, open_conversation
 
 ANNA = "15551234567"
@@ -460,25 +460,49 @@ async def test_rows_beyond_the_bound_wait_in_the_store(autojump_clock: MockClock
         for number in range(10, 30):
             await trio.sleep(0.25)
             await world.store.write([Queue(row(f"r{number:02}"))])
-            in_memory.append(life.engine._outbox._letters)
+            in_memory.append(len(life.engine._outbox._letters))
         await trio.sleep(50)
     assert outbound.texts == [f"r{number:02}" for number in range(30)]
     assert max(in_memory) <= 4
 
 
+async def write_unheard(store: MemoryStore, *changes) -> None:
+    """Another process writes: nobody here hears of it."""
+    listener, store._listener = store._listener, lambda committed: None
+    await store.write(changes)
+    store._listener = listener
+
+
 async def test_rows_that_somebody_else_put_into_the_store_are_read(autojump_clock: MockClock) -> None:
-    """An operator brought a dead letter back; the engine is told to look."""
+    """An operator brought a dead letter back; whatever was sent meanwhile, it is found, and nothing twice."""
     world = World()
-    async with open_life(world, quick()) as life:
+    outbound = RecordingOutbound()
+    outbound.seconds = 1
+    async with open_life(world, quick(), outbound=outbound) as life:
         await trio.sleep(1)
-        listener, world.store._listener = world.store._listener, lambda committed: None
-        await world.store.write([Queue(row("r1"))])
-        world.store._listener = listener
-        await trio.sleep(1)
-        assert life.outbound.texts == []
+        await write_unheard(world.store, Queue(row("r1")))
+        await world.store.write([Queue(row("r2")), Queue(row("r3"))])
+        await trio.sleep(0.5)
         life.engine.read_outbox()
+        await trio.sleep(10)
+    assert sorted(outbound.texts) == ["r1", "r2", "r3"]
+
+
+async def test_a_row_that_is_read_before_its_commit_is_heard_of_is_sent_once(
+    autojump_clock: MockClock,
+) -> None:
+    """The reader of a database may be faster than the word of its writer."""
+    world = World()
+    outbound = RecordingOutbound()
+    outbound.seconds = 1
+    async with open_life(world, quick(), outbound=outbound) as life:
         await trio.sleep(1)
-        assert life.outbound.texts == ["r1"]
+        await write_unheard(world.store, Queue(row("r1")))
+        life.engine.read_outbox()
+        await trio.sleep(0.5)
+        life.engine.on_commit(Committed(queued=await world.store.read_unsent(9)))
+        await trio.sleep(100)
+    assert outbound.texts == ["r1"]
 
 
 def quick() -> Assistant:
