@@ -17,6 +17,7 @@ from engine import (
     MemoryStore,
     Message,
     OutboxRow,
+    OutgoingKind,
     Plan,
     Ref,
     Reply,
@@ -406,7 +407,7 @@ async def test_an_operation_that_a_newer_one_overtook_is_superseded(autojump_clo
 
 
 def row(id: str, state: SendState = SendState.PENDING, **fields: Any) -> OutboxRow:
-    return OutboxRow(id=id, user=User(ANNA), kind="reply", text=id, state=state, **fields)
+    return OutboxRow(id=id, user=User(ANNA), kind=OutgoingKind.REPLY, text=id, state=state, **fields)
 
 
 async def life_with(*rows: OutboxRow, **options: Any) -> tuple[list[tuple[float, str]], Conversation]:
