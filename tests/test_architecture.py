@@ -50,7 +50,7 @@ def test_asyncio_is_only_in_the_thread_of_the_prompt() -> None:
 
 def test_nobody_sleeps_but_trio() -> None:
     """A blocked loop stops every user at once; an operator's command has no loop."""
-    assert users_of("time.sleep") == {"web/operator.py"}
+    assert users_of("time.sleep") == {"web/operator/commands.py"}
 
 
 def test_the_wall_clock_enters_through_one_door() -> None:
@@ -59,7 +59,7 @@ def test_the_wall_clock_enters_through_one_door() -> None:
         "engine/runtime.py",
         "engine/store/sqlite/__init__.py",
         "web/local/__init__.py",
-        "web/operator.py",
+        "web/operator/commands.py",
     }
 
 

@@ -48,7 +48,7 @@ from engine.store import (
     Suspend,
 )
 from engine.store.sqlite import admin
-from engine.store.sqlite.admin import NotPossible, Removed
+from engine.store.sqlite.admin import NotPossible, Removed, backup, opening, removing
 from engine.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 
 ANNA = User("15551234567")
@@ -212,7 +212,7 @@ def test_a_file_with_a_strange_name_is_opened(path: Path) -> None:
 
 def test_a_locked_database_is_refused_in_a_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while; the line says that another program has it."""
-    monkeypatch.setattr(admin, "_BUSY_SECONDS", 0)
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0)
     fill(path, *answered("m1"), mark("row-m1", SendState.DEAD))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -631,7 +631,7 @@ async def test_a_server_writes_between_the_batches_of_a_purge(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is free after each batch; what comes meanwhile is kept."""
-    monkeypatch.setattr(admin, "_BATCH_MESSAGES", 2)
+    monkeypatch.setattr(removing, "_BATCH_MESSAGES", 2)
     new = iter(range(10))
     async with open_store(path) as store:
         await store.write([change for number in range(6) for change in sent(f"old{number}", at=NOW - DAY)])
@@ -654,11 +654,11 @@ async def test_what_becomes_unsent_before_its_batch_is_kept(
 ) -> None:
     """Somebody retries a dead letter between the look and the batch: the question is asked again."""
     fill_ahead = [*answered("m1", at=NOW - DAY), mark("row-m1", SendState.DEAD)]
-    begin = admin._transaction
+    begin = removing.transaction
 
     @contextmanager
     def retry_first(connection: sqlite3.Connection) -> Iterator[None]:
-        monkeypatch.setattr(admin, "_transaction", begin)
+        monkeypatch.setattr(removing, "transaction", begin)
         with admin.open_database(path) as other:
             admin.retry(other, ["row-m1"])
         with begin(connection):
@@ -666,7 +666,7 @@ async def test_what_becomes_unsent_before_its_batch_is_kept(
 
     async with open_store(path) as store:
         await store.write(fill_ahead)
-        monkeypatch.setattr(admin, "_transaction", retry_first)
+        monkeypatch.setattr(removing, "transaction", retry_first)
         assert purge(path, before=NOW) == Removed()
         [unsent] = await store.read_unsent(10)
         assert unsent.id == "row-m1"
@@ -674,7 +674,7 @@ async def test_what_becomes_unsent_before_its_batch_is_kept(
 
 def test_a_reader_keeps_the_log_and_that_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads an older state needs it; nobody waits for ever."""
-    monkeypatch.setattr(admin, "_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(removing, "_CHECKPOINT_SECONDS", 0)
     fill(path, *sent("m1"))
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -708,7 +708,7 @@ async def test_a_backup_is_one_view_of_a_database_that_is_written(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server commits after each page: the copy is sound, ends, and has what was there when it began."""
-    monkeypatch.setattr(admin, "_BACKUP_PAGES", 1)
+    monkeypatch.setattr(backup, "_BACKUP_PAGES", 1)
     target, steps = tmp_path / "backup.db", 0
     async with open_store(path) as store:
         await store.write([change for number in range(20) for change in sent(f"m{number}")])
@@ -777,7 +777,7 @@ def test_a_backup_that_fails_leaves_nothing(
     def fail(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(admin, "_sync", fail)
+    monkeypatch.setattr(backup, "_sync", fail)
     with pytest.raises(NotPossible, match=r"was not made: .*No space left"):
         back_up(path, tmp_path / "backup")
     assert not list(tmp_path.glob("backup*"))

@@ -46,9 +46,9 @@ from engine.store import (
     Queue,
     Settle,
 )
-from web import operator
 from web.__main__ import main
 from web.logs import hash_id
+from web.operator import commands
 
 ANNA = User("15551234567")
 NOW = 1_800_000_000  # 2027-01-15 08:00:00 UTC
@@ -62,7 +62,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MIDSTREAM_DATABASE", "sqlite:///data.db")
-    monkeypatch.setattr(operator.time, "time", lambda: NOW)
+    monkeypatch.setattr(commands.time, "time", lambda: NOW)
     return tmp_path / "data.db"
 
 
@@ -440,7 +440,7 @@ def test_a_person_at_a_terminal_is_asked(answer: str, left: int) -> None:
     fill(*finished())
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "web", "forget", ANNA.id]
-    environment = os.environ | {"PYTHONPATH": str(Path(operator.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(commands.__file__).parents[2])}
     process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True, env=environment)
     os.close(theirs)
     try:
@@ -494,7 +494,7 @@ async def test_a_backup_is_made_while_a_server_runs(run: Any, tmp_path: Path) ->
 
 def start(*arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
     """The command in a process of its own."""
-    root = Path(operator.__file__).parents[1]
+    root = Path(commands.__file__).parents[2]
     return subprocess.Popen(
         [sys.executable, "-m", "web", *arguments],
         stdout=subprocess.PIPE,

@@ -26,6 +26,7 @@ from engine.model import Fate, OutboxRow
 from engine.store import Change, Committed, Conversation, Depths, Listener, OperationRecord, Unfinished
 from engine.store.sqlite import reads
 from engine.store.sqlite.changes import apply, touch
+from engine.store.sqlite.connection import one_view, read_identity, refuse_newer
 from engine.store.sqlite.owner import hold_ownership
 from engine.store.sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 
@@ -240,12 +241,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _in_one_view(query: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
-    """The query's answer, all its statements seeing the same commits."""
-    connection.execute("BEGIN")
-    try:
+    with one_view(connection):
         return query(connection)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -288,16 +285,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    application_id, version = read_identity(connection)
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id != APPLICATION_ID and (application_id or version or tables):
         raise StoreUnusable(f"{path} is the database of another program; name another file")
-    if version > SCHEMA_VERSION:
-        raise StoreUnusable(
-            f"{path} was written by a newer Midstream (schema {version}, this one knows {SCHEMA_VERSION});"
-            " start that version"
-        )
+    refuse_newer(path, version, remedy="start that version")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
