@@ -26,6 +26,7 @@ import engine.store.sqlite as sqlite_store
 from engine import Message, SqliteStore, Stopped, StoreError, StoreUnavailable, StoreUnusable, User
 from engine.model import OutboxRow, OutgoingKind, SendState
 from engine.store import Accept, Change, Committed, Depths, Mark, Queue, Settle
+from engine.store.sqlite import opening
 from engine.store.sqlite.owner import hold_ownership
 from engine.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 
@@ -89,8 +90,8 @@ class Connections:
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
     """Keeps the connections of the stores of this test; what is locked is not waited for."""
-    monkeypatch.setattr(sqlite_store, "_BUSY_SECONDS", 0)
-    connections, connect = Connections(), sqlite_store._connect
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0)
+    connections, connect = Connections(), opening.connect
 
     def keep(path: Path) -> sqlite3.Connection:
         connection = connect(path)
@@ -99,7 +100,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
         connections.opened.append(connection)
         return connection
 
-    monkeypatch.setattr(sqlite_store, "_connect", keep)
+    monkeypatch.setattr(opening, "connect", keep)
     return connections
 
 
@@ -646,8 +647,8 @@ async def test_a_file_that_is_read_only_is_refused(path: Path, monkeypatch: pyte
         pass
     # As root's permissions see it, too.
     monkeypatch.setattr(
-        sqlite_store,
-        "_connect",
+        opening,
+        "connect",
         lambda path: sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None),
     )
     with pytest.raises(StoreUnusable) as refused:
@@ -803,14 +804,14 @@ async def test_opening_can_be_cancelled(
     path: Path, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At any step: what was opened for it is closed, and nobody owns the file."""
-    open_both = sqlite_store._open_both
+    open_both = sqlite_store.open_both
     with trio.CancelScope() as scope:
 
         def interrupted(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             trio.from_thread.run_sync(scope.cancel)
             return open_both(path)
 
-        monkeypatch.setattr(sqlite_store, "_open_both", interrupted)
+        monkeypatch.setattr(sqlite_store, "open_both", interrupted)
         async with SqliteStore(path).open(nobody):
             await trio.sleep_forever()
     assert scope.cancelled_caught
@@ -841,8 +842,8 @@ async def test_a_database_of_an_older_version_is_migrated_at_start(
     async with SqliteStore(path).open(nobody):
         pass
     steps = {1: "CREATE TABLE one (x);", 2: "ALTER TABLE one ADD COLUMN y;"}
-    monkeypatch.setattr(sqlite_store, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(sqlite_store, "MIGRATIONS", steps)
+    monkeypatch.setattr(opening, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(opening, "MIGRATIONS", steps)
     store = SqliteStore(path)
     async with store.open(nobody):
         await store.write([accept("m1")])
@@ -857,8 +858,8 @@ async def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: p
     async with store.open(nobody):
         await store.write([accept("m1")])
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_store, "SCHEMA_VERSION", 2)
-        patch.setattr(sqlite_store, "MIGRATIONS", {1: "CREATE TABLE one (x); SELECT nonsense;"})
+        patch.setattr(opening, "SCHEMA_VERSION", 2)
+        patch.setattr(opening, "MIGRATIONS", {1: "CREATE TABLE one (x); SELECT nonsense;"})
         with pytest.raises(StoreUnusable, match="cannot be used as a database: no such column"):
             async with SqliteStore(path).open(nobody):
                 pass

@@ -6,7 +6,6 @@ Rule 2: nothing is answered, and nobody hears of it, before the commit.
 Rule 3: reads have a connection of their own and never wait for writes (WAL).
 """
 
-import os
 import queue
 import sqlite3
 import threading
@@ -20,23 +19,21 @@ import attrs
 import structlog
 import trio
 
-from engine.errors import StoreError, StoreUnavailable, StoreUnusable
+from engine.errors import StoreError, StoreUnavailable
 from engine.limits import Limits
 from engine.model import Fate, OutboxRow
 from engine.store import Change, Committed, Conversation, Depths, Listener, OperationRecord, Unfinished
 from engine.store.sqlite import reads
 from engine.store.sqlite.changes import apply, touch
-from engine.store.sqlite.connection import one_view, read_identity, refuse_newer
+from engine.store.sqlite.connection import one_view
+from engine.store.sqlite.opening import open_both
 from engine.store.sqlite.owner import hold_ownership
-from engine.store.sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 
 T = TypeVar("T")
 
 _log: Final = structlog.get_logger("midstream.store")
 # A group larger than this delays its first write more than it saves its last.
 _GROUP_MAX: Final = 256
-# Another program that reads the file (a backup, a shell) lets go within this.
-_BUSY_SECONDS: Final = 2.0
 
 
 @attrs.define(eq=False)
@@ -72,7 +69,7 @@ class SqliteStore:
         async with hold_ownership(self._path, wait_seconds=self._owner_wait_seconds):
             # Shielded: a connection that was opened for nobody would never be closed.
             with trio.CancelScope(shield=True):
-                writer, reader = await trio.to_thread.run_sync(_open_both, self._path)
+                writer, reader = await trio.to_thread.run_sync(open_both, self._path)
             self._reader = reader
             self._reading = trio.CapacityLimiter(1)
             thread = threading.Thread(
@@ -232,81 +229,6 @@ def _bug(error: Exception) -> StoreError:
     return refused
 
 
-# Opening ------------------------------------------------------------------------------------------
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are ours to begin and to end (isolation_level=None).
-    return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-
-
 def _in_one_view(query: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
     with one_view(connection):
         return query(connection)
-
-
-def _open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """The connection that writes, to a file that is ours, and the one that reads."""
-    try:
-        _make_private(path)
-        writer = _connect(path)
-        try:
-            _prepare(writer, path)
-            return writer, _connect(path)
-        except BaseException:
-            writer.close()
-            raise
-    except sqlite3.Error as error:
-        raise StoreUnusable(f"{path} cannot be used as a database: {error}") from error
-
-
-def _make_private(path: Path) -> None:
-    """A new file is its owner's alone: it holds what people say.  The log beside it takes over its mode."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise StoreUnusable(f"{path} cannot be used as a database: {error.strerror}") from error
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that the file is ours, and bring it into WAL mode and to the tables of this version."""
-    _check_version(connection, path)
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
-        raise StoreUnusable(
-            f"{path} cannot have a write-ahead log there ({mode}); name a file on a local disk"
-        )
-    # What is removed is overwritten, so that a person can be forgotten; some builds do so anyway.
-    connection.execute("PRAGMA secure_delete = ON")
-    # FULL: what was answered with 200 survives the loss of power, not only of the process (P5).
-    connection.execute("PRAGMA synchronous = FULL")
-    _make_tables(connection)
-    touch(connection, time.time())
-
-
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    application_id, version = read_identity(connection)
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application_id != APPLICATION_ID and (application_id or version or tables):
-        raise StoreUnusable(f"{path} is the database of another program; name another file")
-    refuse_newer(path, version, remedy="start that version")
-
-
-def _make_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new file, or bring those of an older version up to this one."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        _run_script(connection, f"{SCHEMA} PRAGMA application_id = {APPLICATION_ID};", SCHEMA_VERSION)
-    else:
-        for before in range(version, SCHEMA_VERSION):
-            _run_script(connection, MIGRATIONS[before], before + 1)
-            _log.info("database migrated", version=before + 1)
-
-
-def _run_script(connection: sqlite3.Connection, script: str, version: int) -> None:
-    try:
-        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {version}; COMMIT;")
-    except sqlite3.Error:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
