@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run repl test check format lock clean
+.PHONY: run repl test check bench format lock clean
 
 run: $(READY)
 	@$(BIN)/midstream serve
@@ -23,6 +23,10 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
 
+# About a minute; measures, and judges nothing.
+bench: $(READY)
+	@$(BIN)/midstream bench
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -36,9 +40,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-# Needs `uv`; the lock names versions and hashes, never an index.
+# Needs `uv`; the lock names versions and hashes, never an index.  Extras stay: pip asks for `coverage[toml]`
+# and would not take `coverage` for it.
 lock:
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \
 	    --extra dev pyproject.toml -o requirements.lock
 
 clean:

@@ -24,6 +24,11 @@ from engine.store import Change, End, Interrupt, Queue, Settle, Suspend
 _log: Final = structlog.get_logger("midstream.sessions")
 
 
+def _is_unforeseen(error: BaseException) -> bool:
+    # A group is asked too, before its members.
+    return not isinstance(error, EngineError | BaseExceptionGroup)
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Endings:
     """Records the ends of operations.  `on_suspended` hears of a message that stays without a fate."""
@@ -89,7 +94,7 @@ class Endings:
 
     async def _failed(self, operation: Operation, error: BaseExceptionGroup | None) -> None:
         reason = one_line(error) if error is not None else "it ended without a reply"
-        if error is not None and error.subgroup(lambda one: not isinstance(one, EngineError)):
+        if error is not None and error.subgroup(_is_unforeseen):
             # Not foreseen: whoever wrote the assistant will want to see where.
             _log.error("operation_failed", operation_id=operation.id, exc_info=error)
         operation.advance(Fact.BROKE)

@@ -90,6 +90,8 @@ class Outbox:
         self._passed_to = 0
         self._from_the_first = False
         self._is_reading = False
+        # Rows that needed no more sending since the present read began: it may have seen them before.
+        self._ended: set[str] = set()
 
     # What is to be sent; all of it synchronous ----------------------------------------------------
 
@@ -153,15 +155,12 @@ class Outbox:
         if row.id in self._letters:
             return
         letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
-        match row.state:
-            case SendState.SENDING:
-                error = SendAmbiguous("the process died while it was sent")
-                self._nursery.start_soon(self._settle, letter, error)
-            case SendState.RESENDING:
-                error = SendAmbiguous("the process died while it was sent once more")
-                self._nursery.start_soon(self._give_up, letter, error)
-            case _:
-                self._line_up(letter)
+        if row.state is SendState.PENDING:
+            self._line_up(letter)
+        else:
+            letter.was_ambiguous = row.state is SendState.RESENDING
+            error = SendAmbiguous("the process died while it was sent")
+            self._nursery.start_soon(self._settle, letter, error)
 
     def _line_up(self, letter: _Letter) -> None:
         user_id = letter.row.user.id
@@ -182,6 +181,8 @@ class Outbox:
         """Forget a letter: it was sent, given up or dropped."""
         self._leave_line(letter)
         self._letters.pop(letter.row.id, None)
+        if self._is_reading:
+            self._ended.add(letter.row.id)
         self._tell_fewer()
 
     def _tell_fewer(self) -> None:
@@ -195,6 +196,7 @@ class Outbox:
                 await self._fewer.wait()
             if self._from_the_first:
                 self._from_the_first, self._loaded_to = False, 0
+            self._ended.clear()
             passed_to = self._passed_to
             room = self._limits.outbox_rows_max - len(self._letters)
             try:
@@ -205,7 +207,8 @@ class Outbox:
                 continue
             for row in rows:
                 self._loaded_to = max(self._loaded_to, row.sequence)
-                self._take(row)
+                if row.id not in self._ended:
+                    self._take(row)
             if len(rows) < room:
                 # What was committed before the read and is not in it needs no sending any more.
                 self._loaded_to = max(self._loaded_to, passed_to)
@@ -331,12 +334,14 @@ class Outbox:
         )
 
     async def _settle(self, letter: _Letter, error: SendError) -> None:
-        """Wait for a report of a letter that may have been sent; without one, send it once more."""
+        """Wait for a report of a letter that may have been sent; without one, send it once more, no more."""
         self._delayed(letter, error, self._limits.settle_seconds)
         with trio.move_on_after(self._limits.settle_seconds):
             await letter.is_reported.wait()
         if letter.is_reported.is_set():
             self._tell_sent(letter)
+        elif letter.was_ambiguous:
+            await self._give_up(letter, error)
         else:
             letter.was_ambiguous = True
             self._line_up(letter)

@@ -276,8 +276,11 @@ async def open_engine(
     decide = _policy(policy)
     body_error: BaseException | None = None
 
+    is_open = False
+
     def on_commit(committed: Committed) -> None:
-        engine.on_commit(committed)  # bound below, before anything can be written
+        if is_open:  # what is committed when all tasks have ended is the next start's
+            engine.on_commit(committed)
 
     async with store.open(on_commit), trio.open_nursery() as nursery:
         engine = Engine(
@@ -291,6 +294,7 @@ async def open_engine(
             now=now,
             new_id=new_id,
         )
+        is_open = True
         try:
             await engine.recover()
             yield engine
@@ -299,6 +303,7 @@ async def open_engine(
         finally:
             with trio.CancelScope(shield=True):  # bounded by drain itself
                 await engine.drain()
+            is_open = False
             nursery.cancel_scope.cancel()
     if body_error is not None:
         raise body_error

@@ -58,6 +58,7 @@ def test_the_wall_clock_enters_through_one_door() -> None:
     assert users_of("time.time", "datetime.now", "date.today") == {
         "engine/runtime.py",
         "engine/store/sqlite/__init__.py",
+        "engine/store/sqlite/opening.py",
         "web/local/__init__.py",
         "web/operator/commands.py",
     }

@@ -43,6 +43,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     repl.set_defaults(run=_talk)
     parser.set_defaults(run=_operate)  # every other command
     add_commands(commands)
+    bench = commands.add_parser("bench", help="measure what a durable message costs here; about a minute")
+    bench.set_defaults(run=_measure)
     return parser.parse_args(arguments)
 
 
@@ -98,6 +100,16 @@ def _talk(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
         limits=settings.limits,
         acknowledgement=settings.acknowledgement,
     )
+
+
+def _measure(_environment: Mapping[str, str], _options: argparse.Namespace) -> int:
+    from web.bench import BenchBroken, run_bench
+
+    try:
+        run_bench(Path.cwd())  # where the server's own database would be
+    except BenchBroken as error:
+        return _refuse(str(error), _BROKEN)
+    return 0
 
 
 def _operate(environment: Mapping[str, str], options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from web.logs import log_event
 from web.settings import Settings, SettingsError
 from web.whatsapp.client import open_client
 
-_BACKLOG: Final = 512
+BACKLOG: Final = 512
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 _LOOK_AGAIN: Final = signal.SIGHUP  # an operator has changed the outbox
 _KILLED: Final = 128  # a shell's exit code for a process ended by a signal: this and the signal's number
@@ -105,7 +105,7 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
             _log.info(
                 "local mode: no WhatsApp credentials were given; talk to it at the page", page=f"{url}/"
             )
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
         _log.info("serving", url=url)
 
         async def drain() -> None:
@@ -114,7 +114,7 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
             if phone is not None:
                 phone.close()
 
-        await serve(app, _config(listener), shutdown_trigger=drain)
+        await serve(app, server_config(listener), shutdown_trigger=drain)
         if not await engine.drain():
             # A tool that shields itself holds its wave: closing would wait for it, for ever perhaps.
             _log.error("operations did not end within the grace; exiting without them")
@@ -165,11 +165,11 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _config(listener: socket.socket) -> Config:
+def server_config(listener: socket.socket) -> Config:
     """Hypercorn's settings.  It takes the listener over."""
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
-    config.backlog = _BACKLOG
+    config.backlog = BACKLOG
     config.accesslog = None  # the events say more, and a line a request is a cost
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock
 
@@ -248,8 +249,10 @@ async def test_an_operation_that_keeps_crashing_fails_with_an_apology(autojump_c
         until = trio.current_time() + 1
         async with open_life(world, two_waves(world, idempotent=True), until=until, limits=limits) as life:
             pass
-    async with open_life(world, two_waves(world, idempotent=True), limits=limits) as life:
-        await settle(life)
+    with structlog.testing.capture_logs() as logs:
+        async with open_life(world, two_waves(world, idempotent=True), limits=limits) as life:
+            await settle(life)
+    assert logs == []  # foreseen: the event says it, no traceback
     assert [name for _, name, _ in world.acts] == ["a", "a", "a"]
     assert words(life.trail) == [
         ("failed", "m1"),
@@ -445,7 +448,7 @@ async def test_a_row_found_on_its_way_a_second_time_is_given_up(autojump_clock: 
         await trio.sleep(100)
         assert (await life.engine.read_depths()).outbox == 0
         assert life.outbound.texts == []
-        assert [event.name for event in told] == ["outgoing_given_up"]
+        assert [event.name for event in told] == ["outgoing_delayed", "outgoing_given_up"]
 
 
 async def test_rows_beyond_the_bound_wait_in_the_store(autojump_clock: MockClock) -> None:
@@ -522,3 +525,48 @@ async def test_what_was_answered_is_not_answered_again(autojump_clock: MockClock
         assert await world.store.read_fate("m1") == Answered(Reply("done: go"))
     assert second.outbound.texts == ["done: go"]
     assert words(second.trail) == [("reply", "done: go")]
+
+
+async def test_a_row_that_was_sent_while_all_rows_were_read_is_not_sent_again(
+    autojump_clock: MockClock,
+) -> None:
+    """The reader saw it on its way; when it has done reading, the row has arrived."""
+
+    class SlowToRead(MortalStore):
+        async def read_unsent(self, limit, *, after=0):
+            rows = await super().read_unsent(limit, after=after)
+            await trio.sleep(5)
+            return rows
+
+    world = World(store=SlowToRead())
+    outbound = RecordingOutbound()
+    outbound.seconds = 2
+    async with open_life(world, quick(), outbound=outbound, limits=Limits()) as life:
+        await trio.sleep(6)
+        await world.store.write([Queue(row("r1"))])
+        await trio.sleep(1)
+        life.engine.read_outbox()
+        await trio.sleep(100)
+    assert outbound.texts == ["r1"]
+
+
+async def test_what_is_committed_after_the_end_is_the_next_starts(autojump_clock: MockClock) -> None:
+    """All tasks have ended and the store is not closed yet: nothing is begun that nobody would finish."""
+    world = World()
+
+    class LateWord(MortalStore):
+        @asynccontextmanager
+        async def open(self, listener):
+            async with super().open(listener):
+                yield
+                await self.write([Accept(message=Message(id="m1", user=User(ANNA), text="go"), at=0)])
+
+    world.store = LateWord()
+    with structlog.testing.capture_logs() as logs:
+        async with open_life(world, quick()) as first:
+            pass
+    assert logs == []
+    assert first.trail.entries == []
+    async with open_life(world, quick()) as second:
+        await settle(second)
+    assert second.outbound.texts == ["done: go"]

@@ -1,0 +1,294 @@
+"""The checks of the crash runs: a good run has nothing against it, and each broken promise is seen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import checks
+import pytest
+from checks import Evidence
+
+ANNA = "15551234567"
+METRICS = """# HELP midstream_live_sessions Users with work under way
+midstream_live_sessions 0.0
+midstream_inbox_messages 0.0
+midstream_outbox_messages 0.0
+"""
+
+
+def act(what: str, key: str, *, life: int, idempotent: bool = True, **more: Any) -> dict[str, Any]:
+    operation, _, call = key.partition("/")
+    name = f"wamid.{operation} {call}"
+    line = {"what": what, "key": key, "life": life, "idempotent": idempotent, "name": name, "user": ANNA}
+    return {**line, "operation": operation, "call": call, **more}
+
+
+def call(operation_id: str, id: str, status: str | None, *, intended: bool = True) -> dict[str, Any]:
+    intended_at = 1.0 if intended else None
+    return {
+        "operation_id": operation_id,
+        "id": id,
+        "status": status,
+        "intended_at": intended_at,
+        "error": None,
+    }
+
+
+def operation(id: str, phase: str, interrupted_by: str | None = None) -> dict[str, Any]:
+    message_id = f"wamid.{id}"
+    return {
+        "id": id,
+        "message_id": message_id,
+        "phase": phase,
+        "interrupted_by": interrupted_by,
+        "ended_at": 2.0,
+    }
+
+
+def row(id: str, kind: str, operation_id: str, state: str = "sent", delivery: str = "") -> dict[str, Any]:
+    text = f"text of {id}"
+    return {
+        "id": id,
+        "kind": kind,
+        "operation_id": operation_id,
+        "user_id": ANNA,
+        "text": text,
+        "state": state,
+        "delivery": delivery,
+    }
+
+
+def send(row_id: str) -> dict[str, Any]:
+    return {"row": row_id, "user": ANNA, "text": f"text of {row_id}"}
+
+
+def past(*rows: tuple[int, str, str, str]) -> list[dict[str, Any]]:
+    return [
+        {"n": n, "life": life, "what": what, "id": id, "value": value}
+        for n, (life, what, id, value) in enumerate(rows)
+    ]
+
+
+# Two lives.  o1 was interrupted by the message of o2 after its first call; o2 was cut by the death in the
+# middle of its call, which is idempotent and was made again; its reply was being sent at another death.
+GOOD = Evidence(
+    messages=[
+        {"id": "wamid.o1", "user_id": ANNA, "fate": "superseded", "timestamp": 9, "sequence": 1},
+        {"id": "wamid.o2", "user_id": ANNA, "fate": "answered", "timestamp": 9, "sequence": 2},
+    ],
+    operations=[operation("o1", "interrupted", "wamid.o2"), operation("o2", "completed")],
+    calls=[
+        call("o1", "a", "succeeded"),
+        call("o1", "b", "skipped", intended=False),
+        call("o2", "a", "succeeded"),
+        call("o2", "b", "unknown"),
+    ],
+    outbox=[row("k1", "acknowledgement", "o1"), row("r1", "reply", "o2", delivery="read")],
+    history=past(
+        (1, "begin", "o1", "wamid.o1"),
+        (1, "plan", "o1/a", "0"),
+        (1, "plan", "o1/b", "0"),
+        (1, "row", "k1", "pending"),
+        (1, "row", "k1", "sending"),
+        (1, "row", "k1", "sent"),
+        (1, "outcome", "o1/a", "succeeded"),
+        (1, "outcome", "o1/b", "skipped"),
+        (1, "end", "o1", "interrupted"),
+        (1, "fate", "wamid.o1", "superseded"),
+        (1, "begin", "o2", "wamid.o2"),
+        (1, "plan", "o2/a", "0"),
+        (1, "plan", "o2/b", "0"),
+        (2, "outcome", "o2/b", "unknown"),
+        (2, "outcome", "o2/a", "succeeded"),
+        (2, "end", "o2", "completed"),
+        (2, "fate", "wamid.o2", "answered"),
+        (2, "row", "r1", "pending"),
+        (2, "row", "r1", "sending"),
+        (3, "row", "r1", "resending"),
+        (3, "row", "r1", "sent"),
+    ),
+    acts=[
+        {"what": "plan", "life": 1, "name": "wamid.o1", "user": ANNA},
+        act("start", "o1/a", life=1),
+        act("end", "o1/a", life=1),
+        {"what": "plan", "life": 1, "name": "wamid.o2", "user": ANNA},
+        act("start", "o2/a", life=1),
+        act("start", "o2/b", life=1, idempotent=False),
+        act("start", "o2/a", life=2),
+        act("end", "o2/a", life=2),
+    ],
+    sends=[send("k1"), send("r1"), send("r1")],
+    statuses=[{"row": "r1", "status": "read"}, {"row": "r1", "status": "sent"}],
+    accepted=[{"id": "wamid.o1"}, {"id": "wamid.o2"}, {"id": "wamid.o2"}],
+    errors=[{"event": "session_failed", "level": "error", "error": "expected"}],
+    metrics=METRICS,
+)
+
+
+def having(**changes: Any) -> Evidence:
+    """The good run, with these lines added to these parts, or others in their place."""
+    fields: dict[str, Any] = {}
+    for name, change in changes.items():
+        part = getattr(GOOD, name)
+        fields[name] = change(part) if callable(change) else [*part, *change]
+    return attrs.evolve(GOOD, **fields)
+
+
+def where(key: str, value: Any, **new: Any) -> Callable[[Any], list[dict[str, Any]]]:
+    """Every line, those with this value changed."""
+    return lambda part: [{**line, **new} if line[key] == value else line for line in part]
+
+
+def without(key: str, value: Any) -> Callable[[Any], list[dict[str, Any]]]:
+    return lambda part: [line for line in part if line[key] != value]
+
+
+def more_past(*rows: tuple[int, str, str, str]) -> Callable[[Any], list[dict[str, Any]]]:
+    return lambda part: [*part, *past(*rows)]
+
+
+def test_a_good_run_has_nothing_against_it() -> None:
+    """A call that is made again by one key, an ambiguous reply sent twice, a status out of order."""
+    assert checks.check_all(GOOD) == []
+
+
+BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
+    # Each message one fate.
+    (checks.check_fates, having(accepted=[{"id": "wamid.lost"}]), "wamid.lost was accepted and is not in"),
+    (checks.check_fates, having(messages=where("id", "wamid.o1", fate=None)), "wamid.o1 has no fate"),
+    (checks.check_fates, having(history=more_past((2, "fate", "wamid.o1", "failed"))), "given 2 fates"),
+    (checks.check_fates, having(history=without("what", "fate")), "wamid.o1 was given 0 fates"),
+    (checks.check_answers, having(operations=where("id", "o2", phase="failed")), "wamid.o2 is answered, its"),
+    (
+        checks.check_answers,
+        having(messages=where("id", "wamid.o2", fate="failed")),
+        "wamid.o2 is failed, its",
+    ),
+    (checks.check_answers, having(operations=where("id", "o1", ended_at=None)), "operation o1 has no end"),
+    (
+        checks.check_answers,
+        having(operations=[operation("o3", "failed") | {"message_id": "wamid.o1"}]),
+        "wamid.o1 had 2 operations",
+    ),
+    (
+        checks.check_interruptions,
+        having(messages=where("id", "wamid.o2", timestamp=8)),
+        "operation o1 was interrupted by wamid.o2, which is not newer",
+    ),
+    # Each call one outcome.
+    (checks.check_outcomes, having(history=more_past((2, "outcome", "o1/a", "failed"))), "given 2 outcomes"),
+    (checks.check_outcomes, having(history=without("id", "o1/a")), "call o1/a was given 0 outcomes"),
+    (checks.check_outcomes, having(calls=where("status", "unknown", status=None)), "call o2/b is None"),
+    (checks.check_outcomes, having(calls=where("status", "unknown", status="skipped")), "o2/b is skipped"),
+    (
+        checks.check_outcomes,
+        having(calls=where("id", "b", status="succeeded")),
+        "o1/b is succeeded, intended",
+    ),
+    (checks.check_outcomes, having(acts=[act("start", "o1/b", life=1)]), "o1/b acted without an intent"),
+    (
+        checks.check_outcomes,
+        having(acts=without("what", "end")),
+        "o1/a is succeeded and never acted to its end",
+    ),
+    # Nothing is done again.
+    (
+        checks.check_repetitions,
+        having(acts=[act("start", "o1/a", life=2)]),
+        "outcome of life 1 and acted in 2",
+    ),
+    (checks.check_repetitions, having(acts=[act("start", "o2/a", life=2)]), "o2/a acted 2 times in life 2"),
+    (
+        checks.check_repetitions,
+        having(acts=[act("start", "o2/b", life=2, idempotent=False)]),
+        "o2/b is not idempotent and acted 2 times",
+    ),
+    (
+        checks.check_repetitions,
+        having(acts=[act("start", "o9/a", life=2, name="wamid.o2 a")]),
+        "act wamid.o2 a went by 2 keys",
+    ),
+    (
+        checks.check_plans,
+        having(acts=[{"what": "plan", "life": 2, "name": "wamid.o2"}]),
+        "wamid.o2 was planned in life 1 and again in 2",
+    ),
+    # The outbox.
+    (checks.check_sends, having(sends=[send("r1")]), "reply row r1 was sent 3 times, ambiguous 1 times"),
+    (checks.check_sends, having(sends=[send("k1")]), "acknowledgement row k1 was sent 2 times, ambiguous 0"),
+    (checks.check_sends, having(sends=[send("x9")]), "row x9 was sent and is not in the outbox"),
+    (
+        checks.check_sends,
+        having(sends=where("row", "k1", text="another")),
+        "row k1 was sent to somebody else",
+    ),
+    (checks.check_sends, having(sends=without("row", "k1")), "row k1 counts as sent and never was"),
+    (
+        checks.check_replies,
+        having(sends=without("row", "r1"), outbox=where("id", "r1", state="dead")),
+        "reply row r1 is dead and never reached",
+    ),
+    (checks.check_replies, having(outbox=without("id", "r1")), "operation o2 is completed, its replies: 0"),
+    (checks.check_replies, having(outbox=[row("r2", "reply", "o1")]), "o1 is interrupted, its replies: 1"),
+    (checks.check_replies, having(outbox=[row("r2", "reply", "o9")]), "a reply belongs to no operation: o9"),
+    (
+        checks.check_acknowledgements,
+        having(outbox=[row("k2", "acknowledgement", "o1")]),
+        "operation o1 has 2 acknowledgements",
+    ),
+    (
+        checks.check_acknowledgements,
+        having(outbox=[row("k2", "acknowledgement", "o2")]),
+        "operation o2 has 1 acknowledgements",
+    ),
+    (checks.check_acknowledgements, having(sends=[send("k1")]), "o1: its user was told 2 times"),
+    (
+        checks.check_acknowledgements,
+        having(outbox=[row("k2", "acknowledgement", "o9")]),
+        "an acknowledgement belongs to no operation: o9",
+    ),
+    (
+        checks.check_deliveries,
+        having(outbox=where("id", "r1", delivery="sent")),
+        "row r1 is sent after a status read",
+    ),
+    # One at a time.
+    (
+        checks.check_one_at_a_time,
+        having(history=lambda part: [one for one in part if one["what"] != "end"]),
+        "operation o2 of user 15551234567 began before o1 had ended",
+    ),
+    (
+        checks.check_one_at_a_time,
+        having(acts=[act("start", "o3/a", life=3), act("start", "o4/a", life=3)]),
+        "operation o4 of user 15551234567 acted while o3 did, in life 3",
+    ),
+    (
+        checks.check_one_at_a_time,
+        having(acts=[act("start", "o1/b", life=2)]),
+        "operation o1 of user 15551234567 acted after a later one had, in life 2",
+    ),
+    # At rest.
+    (
+        checks.check_rest,
+        having(metrics=lambda text: text.replace("sessions 0", "sessions 1")),
+        "midstream_live_sessions is 1.0",
+    ),
+    (checks.check_rest, having(metrics=lambda text: ""), "midstream_inbox_messages is missing"),
+    (
+        checks.check_logs,
+        having(errors=[{"event": "session_crashed", "level": "error"}]),
+        "1 times in the logs:",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "evidence", "said"), BROKEN)
+def test_a_broken_promise_is_seen(check, evidence, said) -> None:
+    """Each check, by the run above with one thing wrong in it."""
+    assert [line for line in check(evidence) if said in line] != []
+
+
+def test_every_check_is_seen_failing() -> None:
+    """A check that nothing breaks would prove nothing."""
+    assert {check for check, _, _ in BROKEN} == set(checks.CHECKS)

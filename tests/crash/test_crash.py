@@ -1,0 +1,67 @@
+"""A real server dies over and over, at named record points and at random instants, and nothing is lost.
+
+The seed is printed with what broke; CRASH_SEED=... runs the same deaths at the same record points again.
+"""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import scenario
+
+SEED = os.environ.get("CRASH_SEED") or str(random.SystemRandom().randrange(10**9))
+# Each of 27 deaths and 2 stops, its two halves beside each other.
+ROUNDS = 4
+# Only so that a hanging run ends.
+HANG_SECONDS = 900.0
+
+
+def start(round: int, half: int, folder: Path) -> "subprocess.Popen[str]":
+    script = str(Path(scenario.__file__))
+    arguments = ["--seed", SEED, "--round", str(round), "--half", str(half), "--folder", str(folder)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    return subprocess.Popen([sys.executable, script, *arguments], env=kept, stdout=subprocess.PIPE, text=True)
+
+
+def report_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    output, _ = process.communicate(timeout=HANG_SECONDS)
+    lines = output.splitlines()
+    assert lines, f"a run broke off, seed {SEED}"
+    report: dict[str, Any] = json.loads(lines[-1])
+    return report
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_nothing_is_lost_and_nothing_done_twice(round, tmp_path) -> None:
+    """P1, P4 to P6, P8 to P10, P14, after a death at every point and some at random instants."""
+    print(f"CRASH_SEED={SEED}, round {round}, folder {tmp_path}")
+    processes = [start(round, half, tmp_path / f"{half}") for half in (0, 1)]
+    try:
+        reports = [report_of(process) for process in processes]
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    print(json.dumps(reports, indent=2))
+    broken = [line for report in reports for line in report["broken"]]
+    assert not broken, "\n".join([f"CRASH_SEED={SEED}, round {round}:", *broken])
+    died_at = [point for report in reports for point in report["deaths"]]
+    assert set(died_at) == {*scenario.POINTS, scenario.AT_RANDOM}
+
+
+def test_a_seed_replays_the_same_record_points() -> None:
+    """Another one gives others; all the rounds together make at least a hundred deaths."""
+    rounds = [scenario.schedule("7", round) for round in range(ROUNDS)]
+    assert rounds == [scenario.schedule("7", round) for round in range(ROUNDS)]
+    assert rounds[0] != rounds[1]
+    assert rounds[0] != scenario.schedule("8", 0)
+    deaths = [death for round in rounds for death in round if death.point != scenario.TOLD_TO_STOP]
+    assert len(deaths) >= 100
