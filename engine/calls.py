@@ -11,8 +11,7 @@ import attrs
 import stamina
 import trio
 
-from engine import texts
-from engine.errors import ToolFailed
+from engine.errors import ToolFailed, one_line
 from engine.events import (
     CallFinished,
     CallStarted,
@@ -171,11 +170,3 @@ class _Attempt:
     def _fail(self, error: BaseException) -> None:
         self.status = Status.FAILED
         self.error = one_line(error)
-
-
-def one_line(error: BaseException) -> str:
-    """What is wrong, in one line; of a group, its first member."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    text = texts.whole(" ".join(str(error).split()))
-    return text if isinstance(error, ToolFailed) else f"{type(error).__name__}: {text}".rstrip(": ")

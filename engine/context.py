@@ -6,8 +6,7 @@ from typing import Any
 import attrs
 
 from engine.assistant import Assistant, Context
-from engine.calls import one_line
-from engine.errors import AssistantError, ToolFailed
+from engine.errors import AssistantError, ToolFailed, one_line
 from engine.model import Outcome, Results, SupersededRequest
 from engine.operation import Operation
 from engine.progress import ProgressNotifier

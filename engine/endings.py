@@ -12,8 +12,7 @@ import structlog
 import trio
 
 from engine import texts
-from engine.calls import one_line
-from engine.errors import EngineError, StoreError, StoreUnavailable
+from engine.errors import EngineError, StoreError, StoreUnavailable, one_line
 from engine.events import Events, SessionCancelled, SessionCompleted, SessionFailed, SessionSuspended
 from engine.model import Failed, Fate, OutboxRow, OutgoingKind, Stopped, Superseded
 from engine.operation import Operation, Reason
@@ -48,7 +47,7 @@ class Endings:
             elif error is not None and error.subgroup(StoreUnavailable):
                 self._suspend(operation, "store")
             elif operation.reason is Reason.SUSPENDED:
-                await self.records.offer(Suspend(operation.id))
+                await self.records.offer(*operation.happened(), Suspend(operation.id))
                 self._suspend(operation, "shutdown")
             elif operation.reason and operation.phase in INTERRUPTIBLE | {Phase.INTERRUPTED}:
                 await self._interrupted(operation)
@@ -69,9 +68,10 @@ class Endings:
         """The records of an operation that was suspended, and that a newer message has overtaken since."""
         operation.cancel(Reason.NEW_MESSAGE, by=by)
         return (
+            *operation.happened(),
             Interrupt(operation_id=operation.id, by=by),
             End(operation_id=operation.id, phase=Phase.INTERRUPTED, at=self.now()),
-            Settle(operation.message.id, Superseded(by)),
+            *self._settled(operation, Superseded(by)),
         )
 
     async def _interrupted(self, operation: Operation) -> None:
@@ -80,7 +80,10 @@ class Endings:
         by = operation.interrupted_by
         fate: Fate = Superseded(by) if by else Stopped()
         await self.records.write(
-            self.interruption(operation), self._end(operation), Settle(operation.message.id, fate)
+            *operation.happened(),
+            self.interruption(operation),
+            self._end(operation),
+            *self._settled(operation, fate),
         )
         self.events.emit(
             SessionCancelled(
@@ -100,7 +103,7 @@ class Endings:
         operation.advance(Fact.BROKE)
         await self.records.write(
             self._end(operation),
-            Settle(operation.message.id, Failed(reason)),
+            *self._settled(operation, Failed(reason)),
             Queue(self._row(operation, OutgoingKind.APOLOGY, texts.APOLOGY)),
         )
         self.events.emit(
@@ -128,6 +131,12 @@ class Endings:
             SessionSuspended(user_id=operation.user.id, reason=reason, operation_id=operation.id)
         )
         self.on_suspended(operation.message.id)
+
+    def _settled(self, operation: Operation, fate: Fate) -> tuple[Change, ...]:
+        """Its message's fate, and that of those it superseded: it may have ended before it began."""
+        older = Superseded(operation.message.id)
+        between = (Settle(message.id, older) for message in operation.between)
+        return (*between, Settle(operation.message.id, fate))
 
     def _end(self, operation: Operation) -> End:
         return End(operation_id=operation.id, phase=operation.phase, at=self.now())

@@ -6,6 +6,8 @@ Rule 2: the text names the thing and the remedy, and holds no secret and no whol
 
 import attrs
 
+from engine.texts import whole
+
 
 class EngineError(Exception):
     """Anything this engine raises on purpose."""
@@ -99,3 +101,17 @@ class SendDelayed(SendError):
 
     whole_number: bool = False
     wait_seconds: float | None = None
+
+
+# In words -----------------------------------------------------------------------------------------
+
+
+def one_line(error: BaseException) -> str:
+    """What is wrong, in one line; of a group, its first member."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    try:
+        text = whole(" ".join(str(error).split()))
+    except Exception:  # somebody's own __str__
+        text = ""
+    return text if isinstance(error, ToolFailed) else f"{type(error).__name__}: {text}".rstrip(": ")

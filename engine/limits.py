@@ -80,6 +80,8 @@ class Limits:
     # The first and the longest pause before a message is tried again after an error of the service.
     send_retry_seconds_min: float = attrs.field(default=1.0, validator=_positive)
     send_retry_seconds_max: float = attrs.field(default=300.0, validator=_positive)
+    # A way out that hangs would hold its place for ever; WhatsApp's client gives up before this.
+    send_seconds_max: float = attrs.field(default=60.0, validator=_positive)
     # A send that timed out after it was written is settled by a status within seconds, or never.
     settle_seconds: float = attrs.field(default=30.0, validator=_positive)
     # A message to one user that was refused this often is given up (4^7 s is over four hours).

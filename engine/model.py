@@ -303,6 +303,7 @@ class SendState(enum.StrEnum):
     SENDING = "sending"  # its request may be on the wire
     RESENDING = "resending"  # it may have been sent before; this is the last request
     SENT = "sent"
+    FAILED = "failed"  # it was taken and could not be delivered; what follows is not decided yet
     DEAD = "dead"  # given up: a dead letter
     DROPPED = "dropped"  # a note of an operation that was interrupted before it was sent
 

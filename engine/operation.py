@@ -11,6 +11,7 @@ import trio
 from engine.model import Message, Outcome, User
 from engine.phases import INTERRUPTIBLE, Fact, Phase, next_phase
 from engine.plan import Call
+from engine.store import Happened
 
 
 class Reason(enum.StrEnum):
@@ -35,8 +36,11 @@ class Operation:
     started_at: float
     # Messages of its user that waited with its own and are older: it supersedes them.
     between: tuple[Message, ...] = attrs.field(default=(), repr=False)
-    # An earlier process began it, and it is not yet restored from its records.
+    # Begun before, and not yet restored from its records: an earlier process left it, or the store failed.
     is_left: bool = False
+    was_suspended: bool = False  # in this process: that was no crash
+    # The ids of calls whose outcomes the store does not have yet.
+    unrecorded: set[str] = attrs.field(factory=set, repr=False)
     # Entered only by SessionManager, cancelled only through cancel() below.
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, repr=False)
     # The id of the newest message that waits, if any: asked when the completing commit fails (P8).
@@ -74,16 +78,38 @@ class Operation:
         """
         return self.reason is None and (self.phase in INTERRUPTIBLE or self.phase is Phase.IN_WAVE)
 
+    def happened(self) -> tuple[Happened, ...]:
+        """The record of what is not recorded yet; none when there is nothing."""
+        outcomes = tuple(outcome for id, outcome in self.outcomes.items() if id in self.unrecorded)
+        return (Happened(operation_id=self.id, outcomes=outcomes),) if outcomes else ()
+
     def advance(self, fact: Fact) -> None:
         """Change phase by the table.  Raises IllegalTransition, changing nothing, when it has no such row."""
         self.phase = next_phase(self.phase, fact)
 
     def cancel(self, reason: Reason, *, by: str | None = None) -> None:
-        """Cancel at the next boundary.  The first reason stands."""
-        if self.reason is None:
+        """Cancel at the next boundary.  The first reason stands, but a stop beats a suspension."""
+        if self.reason is None or (self.reason is Reason.SUSPENDED and reason is Reason.STOPPED):
             self.reason, self.interrupted_by = reason, by
             self.cancelled_at = trio.current_time()
             self.scope.cancel(reason=reason.value)
+
+    def again(self) -> "Operation":
+        """The same operation, to go on from its records: what this one still knows and they do not, kept."""
+        again = Operation(
+            id=self.id,
+            message=self.message,
+            started_at=self.started_at,
+            between=self.between,
+            newest_waiting=self.newest_waiting,
+            is_left=True,
+            was_suspended=True,
+            outcomes={id: self.outcomes[id] for id in self.unrecorded},
+            unrecorded=set(self.unrecorded),
+        )
+        if self.reason is not None:
+            again.cancel(self.reason, by=self.interrupted_by)
+        return again
 
     def end_waves_by(self, deadline: float) -> None:
         """Give the wave that is running, or just starts, no longer than `deadline`: a shutdown's grace."""

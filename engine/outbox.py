@@ -154,6 +154,10 @@ class Outbox:
         """Bring a row into memory, unless it is there: a reader may see one before its commit is heard of."""
         if row.id in self._letters:
             return
+        if row.state is SendState.FAILED:
+            # Its report came before a crash; why it failed is told again if it fails again.
+            self._nursery.start_soon(self._fail, row, SendDelayed("it was not delivered"))
+            return
         letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
         if row.state is SendState.PENDING:
             self._line_up(letter)
@@ -201,8 +205,8 @@ class Outbox:
             room = self._limits.outbox_rows_max - len(self._letters)
             try:
                 rows = await self._records.read_unsent(room, after=self._loaded_to)
-            except StoreError as error:
-                _log.error("outbox_not_read", error=str(error))
+            except Exception as error:  # whatever a row holds: it must not end everybody's work
+                _log.error("outbox_not_read", error=f"{type(error).__name__}: {error}")
                 await trio.sleep(_READ_AGAIN_SECONDS)
                 continue
             for row in rows:
@@ -242,7 +246,7 @@ class Outbox:
                 return
             await trio.sleep_until(line.pace.next_at(trio.current_time(), self._limits))
             async with self._number.turn() as may_send:
-                if not may_send or letter not in line.letters:
+                if not may_send or not self._is_due(letter, line):
                     continue
                 error = await self._attempt(letter, line)
                 if error is None:
@@ -259,16 +263,24 @@ class Outbox:
                     self._nursery.start_soon(self._settle, letter, error)
                     return
 
+    def _is_due(self, letter: _Letter, line: _Line) -> bool:
+        """Whether it still needs sending: it may have been dropped or reported of while it waited."""
+        return letter in line.letters and not letter.is_reported.is_set()
+
     async def _attempt(self, letter: _Letter, line: _Line) -> SendError | None:
         """One request; None when the row was taken."""
         letter.attempts += 1
         state = SendState.RESENDING if letter.was_ambiguous else SendState.SENDING
-        if not await self._mark(letter, state):
-            letter.attempts -= 1
+        if not await self._records.offer(self._marked(letter, state)):
             return SendDelayed("the store cannot be written", whole_number=True)
+        if not self._is_due(letter, line):
+            return None
         line.pace = line.pace.sent(trio.current_time(), self._limits)
         try:
-            provider_id = await self._outbound(letter.row)
+            with trio.fail_after(self._limits.send_seconds_max):
+                provider_id = await self._outbound(letter.row)
+        except trio.TooSlowError:
+            return SendAmbiguous(f"no answer within {self._limits.send_seconds_max:g} s (send_seconds_max)")
         except SendError as error:
             if letter.is_reported.is_set() and isinstance(error, SendAmbiguous):
                 self._tell_sent(letter)
@@ -307,6 +319,7 @@ class Outbox:
             limits=self._limits,
         )
         if isinstance(verdict, Wait) and verdict.whole_number:
+            letter.attempts -= 1  # it says nothing of this message
             is_first = self._number.hold(verdict.seconds)
             if is_first and isinstance(error, SendBlocked):
                 self._events.emit(OutgoingBlocked(error=str(error), wait_seconds=verdict.seconds))
@@ -348,7 +361,7 @@ class Outbox:
 
     async def _fail(self, row: OutboxRow, error: SendError) -> None:
         """A row that was taken could not be delivered: the same table decides."""
-        while row.id in self._letters:  # its request has not ended yet
+        while row.id in self._letters:  # its request has not ended yet, or this was begun already
             await self._fewer.wait()
         letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
         verdict = self._judge(error, letter)
@@ -372,13 +385,18 @@ class Outbox:
 
     async def _mark(
         self, letter: _Letter, state: SendState, *, provider_id: str = "", error: str = ""
-    ) -> bool:
-        return await self._records.offer(
-            Mark(
-                row_id=letter.row.id,
-                state=state,
-                attempts=letter.attempts,
-                provider_id=provider_id or letter.row.provider_id,
-                error=error,
-            )
+    ) -> None:
+        """Record how it fared, patiently: what memory forgets the store must know."""
+        try:
+            await self._records.write(self._marked(letter, state, provider_id=provider_id, error=error))
+        except StoreError as refusal:
+            _log.error("row_not_marked", row_id=letter.row.id, state=state.value, error=str(refusal))
+
+    def _marked(self, letter: _Letter, state: SendState, *, provider_id: str = "", error: str = "") -> Mark:
+        return Mark(
+            row_id=letter.row.id,
+            state=state,
+            attempts=letter.attempts,
+            provider_id=provider_id or letter.row.provider_id,
+            error=error,
         )

@@ -55,12 +55,9 @@ class Records:
         limit = self.limits.history_messages_max
         return await self._patiently(lambda: self.store.read_conversation(user_id, limit=limit))
 
-    async def read_operation(self, operation_id: str) -> OperationRecord:
-        """An operation with its calls; may be cancelled.  Raises StoreError for one that is not there."""
-        record = await self._patiently(lambda: self.store.read_operation(operation_id))
-        if record is None:
-            raise StoreError(f"there is no operation {operation_id!r}")
-        return record
+    async def read_operation(self, operation_id: str) -> OperationRecord | None:
+        """An operation with its calls, None when it never began; may be cancelled."""
+        return await self._patiently(lambda: self.store.read_operation(operation_id))
 
     async def read_unsent(self, limit: int, *, after: int) -> tuple[OutboxRow, ...]:
         """Outbox rows still to be sent; may be cancelled."""

@@ -16,6 +16,7 @@ from engine.events import Events, SessionResumed
 from engine.limits import Limits
 from engine.model import Outcome, Status
 from engine.operation import Operation
+from engine.phases import Phase
 from engine.plan import waves
 from engine.records import Records
 from engine.store import CallRecord, Happened, OperationRecord, Resume
@@ -32,13 +33,12 @@ class Recovery:
     events: Events
     limits: Limits
 
-    async def restore(self, operation: Operation) -> None:
+    async def restore(self, operation: Operation, record: OperationRecord) -> None:
         """Fill in what is recorded of an operation, so that it goes on at its first unfinished wave.
 
         Raises KeepsCrashing for one that was running at `recovery_attempts_max` crashes in a row, and
         StoreUnavailable when its records cannot be read or kept.
         """
-        record = await self.records.read_operation(operation.id)
         crashes = record.crashes + 1
         if crashes >= self.limits.recovery_attempts_max:
             raise KeepsCrashing(f"the process died {crashes} times in a row while it ran")
@@ -76,6 +76,7 @@ class Recovery:
             call.intended and call.call.id in operation.outcomes for call in record.calls
         )
         operation.waves_run = _waves_finished(record, operation)
+        operation.phase = Phase.PLANNING if record.phase is Phase.PLANNING else Phase.AT_BOUNDARY
         operation.is_left = False
 
 

@@ -220,6 +220,12 @@ class Engine:
             await self._drained.wait()
             return self._all_ended
         self._drained = trio.Event()
+        with trio.CancelScope(shield=True):  # each of its parts is bounded, and others wait for its end
+            await self._drain()
+        self._drained.set()
+        return self._all_ended
+
+    async def _drain(self) -> None:
         started_at = trio.current_time()
         self.events.emit(DrainStarted(grace_seconds=self.limits.grace_seconds, sessions=self.live_sessions))
         self.sessions.suspend(started_at + self.limits.grace_seconds)
@@ -229,8 +235,6 @@ class Engine:
         self._all_ended = not waiting.cancelled_caught
         await self._outbox.flush(_FLUSH_SECONDS)
         self.events.emit(DrainFinished(seconds=trio.current_time() - started_at))
-        self._drained.set()
-        return self._all_ended
 
     # What the store tells -------------------------------------------------------------------------
 
@@ -301,8 +305,7 @@ async def open_engine(
         except (Exception, KeyboardInterrupt) as error:
             body_error = error  # raised below: from in here it would arrive wrapped in a group
         finally:
-            with trio.CancelScope(shield=True):  # bounded by drain itself
-                await engine.drain()
+            await engine.drain()
             is_open = False
             nursery.cancel_scope.cancel()
     if body_error is not None:

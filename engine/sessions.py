@@ -16,7 +16,7 @@ import trio
 
 from engine import texts
 from engine.endings import Endings
-from engine.errors import StoreError
+from engine.errors import StoreError, StoreUnavailable
 from engine.events import Events, MessageAccepted, MessageRejected, SessionStarted
 from engine.limits import Limits
 from engine.model import (
@@ -37,9 +37,21 @@ from engine.policy import Decision, Policy, Snapshot
 from engine.progress import ProgressNotifier
 from engine.records import Records
 from engine.recovery import Recovery
-from engine.store import Accepted, Begin, Change, Queue, Settle, Unfinished, UnfinishedOperation
+from engine.store import (
+    Accepted,
+    Begin,
+    Change,
+    OperationRecord,
+    Queue,
+    Settle,
+    Suspend,
+    Unfinished,
+    UnfinishedOperation,
+)
 
 _log: Final = structlog.get_logger("midstream.sessions")
+# After the store has failed for `record_seconds_max`: before it is asked again.
+_AGAIN_SECONDS: Final = 5.0
 
 
 def _order(message: Message) -> tuple[int, int]:
@@ -119,9 +131,10 @@ class SessionManager:
     on_suspended: Callable[[str], None]
     draining: bool = False
     _sessions: dict[str, ActiveSession] = attrs.field(factory=dict)
-    # Operations that could not be recorded to their end, by user: the next one ends them.
-    _suspended: dict[str, list[Operation]] = attrs.field(factory=dict)
+    # Operations without an end that will not go on, by user: the next one's beginning ends them.
+    _overtaken: dict[str, list[Operation]] = attrs.field(factory=dict)
     _recoveries: trio.CapacityLimiter = attrs.field(init=False)
+    _drain_told: trio.Event = attrs.field(factory=trio.Event)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
 
     def __attrs_post_init__(self) -> None:
@@ -171,7 +184,7 @@ class SessionManager:
         if session is None:
             session = self._open(left.message.user, is_recovered=True)
         elif session.operation is not None:
-            self._suspended.setdefault(session.user.id, []).append(session.operation)
+            self._overtaken.setdefault(session.user.id, []).append(session.operation)
         session.operation = operation
         operation.newest_waiting = session.newest_waiting_id
         if left.interrupted_by is not None:
@@ -221,13 +234,14 @@ class SessionManager:
         for message in waiting:
             self._settle_aside(message, Stopped())
         operation = session.operation
-        if operation is not None and operation.may_be_interrupted:
+        if operation is not None and (operation.may_be_interrupted or self.draining):
             operation.cancel(Reason.STOPPED)
         return True
 
     def suspend(self, wave_deadline: float) -> None:
         """Begin nothing more; every operation ends at its boundary, its wave by `wave_deadline`."""
         self.draining = True
+        self._drain_told.set()
         for session in self._sessions.values():
             if session.operation is not None:
                 session.operation.end_waves_by(wave_deadline)
@@ -249,24 +263,40 @@ class SessionManager:
     # One user's session ---------------------------------------------------------------------------
 
     async def _serve(self, session: ActiveSession) -> None:
-        """Run what waits, the newest each time, until nothing does.  The crash boundary of its user."""
-        while (session.operation or session.waiting) and not self.draining:
-            operation = session.operation = session.operation or self._take_newest(session)
-            try:
-                async with trio.open_nursery() as session.nursery:
-                    session.notifier = self._notifier(operation)
-                    await self._run(session, operation, session.notifier, session.nursery)
-                    session.nursery.cancel_scope.cancel()  # typing
-            except* Exception:
-                _log.exception("session_crashed", operation_id=operation.id)
-                self.on_suspended(operation.message.id)
-            session.operation = session.nursery = session.notifier = None
-            session.is_recovered = False
-        for message in session.waiting:
-            self.on_suspended(message.id)
-        del self._sessions[session.user.id]
-        if not self._sessions:
-            self._emptied.set()
+        """Run what waits, the newest each time, until nothing does."""
+        try:
+            while (session.operation or session.waiting) and not self.draining:
+                operation = session.operation = session.operation or self._take_newest(session)
+                await self._run_apart(session, operation)
+                session.nursery = session.notifier = None
+                session.is_recovered = False
+                session.operation = None
+                if operation.phase is Phase.SUSPENDED and not self.draining:
+                    session.operation = operation.again()
+                    await self._pause()
+        finally:
+            for message in session.waiting:
+                self.on_suspended(message.id)
+            del self._sessions[session.user.id]
+            if not self._sessions:
+                self._emptied.set()
+
+    async def _pause(self) -> None:
+        """Give a store that failed a moment, unless it is the end of all."""
+        with trio.move_on_after(_AGAIN_SECONDS):
+            await self._drain_told.wait()
+
+    async def _run_apart(self, session: ActiveSession, operation: Operation) -> None:
+        """The crash boundary of a user: nothing that goes wrong in here goes any further."""
+        try:
+            async with trio.open_nursery() as session.nursery:
+                session.notifier = self._notifier(operation)
+                await self._run(session, operation, session.notifier, session.nursery)
+                session.nursery.cancel_scope.cancel()  # typing
+        except* Exception:
+            _log.exception("session_crashed", operation_id=operation.id)
+            self._overtaken.setdefault(session.user.id, []).append(operation)
+            self.on_suspended(operation.message.id)
 
     def _take_newest(self, session: ActiveSession) -> Operation:
         """An operation for the newest message that waits; those between are superseded by it."""
@@ -290,18 +320,37 @@ class SessionManager:
     ) -> None:
         """Run one operation to its recorded end."""
         error: BaseExceptionGroup | None = None
+        is_over = False
         try:
             with operation.scope:
                 async with self._recoveries if session.is_recovered else nullcontext():
                     nursery.start_soon(notifier.keep_typing)
-                    await (self._resume(operation) if operation.is_left else self._begin(operation))
-                    await self.orchestrator.run(operation, notifier)
+                    is_over = not await self._enter(operation)
+                    if not is_over:
+                        await self.orchestrator.run(operation, notifier)
         # SystemExit: an assistant that calls sys.exit() must not end everybody's process.
         except* (Exception, SystemExit) as errors:
             error = errors
-        await self.endings.conclude(operation, error)
-        if operation.phase is Phase.SUSPENDED:
-            self._suspended.setdefault(session.user.id, []).append(operation)
+        if not is_over:
+            await self.endings.conclude(operation, error)
+
+    async def _enter(self, operation: Operation) -> bool:
+        """Begin an operation, or go on with one that was begun before; False when its end is recorded."""
+        if not operation.is_left:
+            await self._begin(operation)
+            return True
+        await trio.lowlevel.checkpoint_if_cancelled()  # its user may have written since
+        if operation.was_suspended:
+            await self.records.write(*operation.happened(), Suspend(operation.id))
+            operation.unrecorded.clear()
+        record = await self.records.read_operation(operation.id)
+        if record is None:  # the store failed before it was begun
+            await self._begin(operation)
+        elif record.ended_at is not None:  # its end was written when nobody waited for that any more
+            return False
+        else:
+            await self._resume(operation, record)
+        return True
 
     async def _begin(self, operation: Operation) -> None:
         message = operation.message
@@ -310,21 +359,21 @@ class SessionManager:
             *(Settle(older.id, Superseded(message.id)) for older in operation.between),
             Begin(operation_id=operation.id, message=message, at=self.now()),
         )
-        self._suspended.pop(operation.user.id, None)
+        self._overtaken.pop(operation.user.id, None)
+        operation.is_left = False
         self.events.emit(
             SessionStarted(user_id=operation.user.id, message=message, operation_id=operation.id)
         )
 
-    async def _resume(self, operation: Operation) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()  # its user may have written since
+    async def _resume(self, operation: Operation, record: OperationRecord) -> None:
         if overtaking := self._overtaking(operation):
             await self.records.write(*overtaking)
-            del self._suspended[operation.user.id]
-        await self.recovery.restore(operation)
+            del self._overtaken[operation.user.id]
+        await self.recovery.restore(operation, record)
 
     def _overtaking(self, operation: Operation) -> tuple[Change, ...]:
         """The ends of its user's operations that were suspended before it: nobody waits for them any more."""
-        suspended = self._suspended.get(operation.user.id, ())
+        suspended = self._overtaken.get(operation.user.id, ())
         return tuple(
             change for before in suspended for change in self.endings.giving_way(before, operation.message.id)
         )
@@ -357,7 +406,18 @@ class SessionManager:
 
     async def _write_aside(self, message_id: str, changes: tuple[Change, ...]) -> None:
         try:
-            await self.records.write(*changes)
+            await self._write_at_last(changes, message_id)
         except StoreError as error:
             _log.error("fate_not_recorded", error=str(error))
             self.on_suspended(message_id)
+
+    async def _write_at_last(self, changes: tuple[Change, ...], message_id: str) -> None:
+        """Write, however long the store fails; raises StoreUnavailable when the end comes before that."""
+        while True:
+            try:
+                return await self.records.write(*changes)
+            except StoreUnavailable:
+                if self.draining:
+                    raise
+                self.on_suspended(message_id)
+                await self._pause()

@@ -10,6 +10,7 @@ from typing import Any, cast
 import attrs
 import trio
 
+from engine.errors import one_line
 from engine.limits import Limits
 
 
@@ -82,7 +83,7 @@ class Threads:
             try:
                 return function()
             except BaseException as error:
-                run.error = f"{type(error).__name__}: {error}"
+                run.error = one_line(error)
                 raise
 
         try:

@@ -46,11 +46,12 @@ class Waves:
         operation.advance(Fact.WAVE_STARTED)
         started_at = trio.current_time()
         with trio.CancelScope(shield=True):  # each of its parts is bounded
-            recorded = await self._act(ready, operation) if ready else set()
+            if ready:
+                await self._act(ready, operation)
             # A finished tool has acted on the world: nothing may land between the act and its record.
-            rest = tuple(operation.outcomes[call.id] for call in wave if call.id not in recorded)
-            if rest:
-                await self.records.write(Happened(operation_id=operation.id, outcomes=rest))
+            if operation.unrecorded:
+                await self.records.write(*operation.happened())
+                operation.unrecorded.clear()
         operation.advance(Fact.WAVE_FINISHED)
         if ready:
             self.events.emit(
@@ -74,6 +75,7 @@ class Waves:
         return tuple(ready)
 
     def _skip(self, call: Call, reason: str, operation: Operation) -> None:
+        operation.unrecorded.add(call.id)
         operation.outcomes[call.id] = Outcome(
             call_id=call.id, tool=call.tool, status=Status.SKIPPED, error=reason
         )
@@ -89,11 +91,11 @@ class Waves:
             )
         )
 
-    async def _act(self, ready: Sequence[Call], operation: Operation) -> set[str]:
-        """Make the calls; returns the ids of those whose outcomes are recorded already."""
+    async def _act(self, ready: Sequence[Call], operation: Operation) -> None:
         call_ids = tuple(call.id for call in ready)
         await self.records.write(Intended(operation_id=operation.id, call_ids=call_ids, at=self.now()))
         operation.waves_run += 1
+        operation.unrecorded.update(call_ids)
         self.events.emit(
             WaveStarted(
                 user_id=operation.user.id,
@@ -102,18 +104,16 @@ class Waves:
                 call_ids=call_ids,
             )
         )
-        recorded: set[str] = set()
         with operation.open_wave_scope(self.limits.wave_seconds_max):
             async with trio.open_nursery() as nursery:
                 for call in ready:
-                    nursery.start_soon(self._make, call, operation, recorded)
+                    nursery.start_soon(self._make, call, operation)
         operation.wave_scope = None
-        return recorded
 
-    async def _make(self, call: Call, operation: Operation, recorded: set[str]) -> None:
+    async def _make(self, call: Call, operation: Operation) -> None:
         """One call and its record: a crash while its siblings are still at work must not lose it."""
         await self.caller.call(call, operation)
         outcome = operation.outcomes[call.id]
         with suppress(StoreUnavailable):  # the end of the wave tries again, patiently
             await self.records.write_once(Happened(operation_id=operation.id, outcomes=(outcome,)))
-            recorded.add(call.id)
+            operation.unrecorded.discard(call.id)

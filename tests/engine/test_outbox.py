@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -12,15 +13,19 @@ from engine import (
     Delivery,
     DeliveryReport,
     Limits,
+    MemoryStore,
     OutboxRow,
+    OutgoingKind,
     Plan,
     SendAmbiguous,
     SendBlocked,
     SendDelayed,
     SendError,
     SendRefused,
+    SendState,
+    User,
 )
-from engine.store import Mark
+from engine.store import Mark, Queue
 from engine.testing import RecordingOutbound, UnreliableStore, open_conversation, scripted_assistant
 
 ANNA, BEN = "15551234567", "15557654321"
@@ -257,10 +262,12 @@ async def test_the_numbers_throughput_is_kept_by_waiting(autojump_clock: MockClo
 # What the provider reports ------------------------------------------------------------------------
 
 
-async def report(conversation, delivery: str, error: SendError | None = None) -> None:
+async def report(
+    conversation, delivery: str, error: SendError | None = None, *, provider_id: str = "sent-1"
+) -> None:
     """The provider speaks of the first row."""
     row_id = conversation.row_id
-    told = DeliveryReport(row_id=row_id, delivery=Delivery(delivery), provider_id="w1", error=error)
+    told = DeliveryReport(row_id=row_id, delivery=Delivery(delivery), provider_id=provider_id, error=error)
     await conversation.engine.receive((), [told])
 
 
@@ -323,7 +330,8 @@ async def test_a_failure_after_a_success_goes_through_the_same_table(autojump_cl
         await report(conversation, "failed", SendDelayed("something went wrong", 131000))
         await trio.sleep(1.5)
         assert outbound.taken == [(0, "done: 1"), (2, "done: 1")]
-        await report(conversation, "failed", SendRefused("no WhatsApp", 131026))
+        await report(conversation, "failed", SendDelayed("something went wrong", 131000))  # redelivered
+        await report(conversation, "failed", SendRefused("no WhatsApp", 131026), provider_id="sent-2")
         await trio.sleep(100)
     assert len(outbound.taken) == 2
     assert conversation.names() == [
@@ -349,3 +357,64 @@ async def test_a_failure_that_blocks_the_number_holds_it(autojump_clock: MockClo
         await trio.sleep(200)
     assert sorted(outbound.taken[1:]) == [(301, "done: 1"), (301, "done: 2")]
     assert "outgoing_blocked" in conversation.names()
+
+
+async def test_a_report_counts_while_the_letter_waits_for_its_turn(autojump_clock: MockClock) -> None:
+    """It may have been sent, and the pace holds the second request back: the report makes it needless."""
+    outbound = PerUser(ANNA, [SendAmbiguous("timed out")])
+    limits = Limits(pair_seconds=6, pair_burst_max=1, settle_seconds=3)
+    async with reporting(outbound, limits=limits) as conversation:
+        await trio.sleep(4)
+        await report(conversation, "delivered")
+        await trio.sleep(100)
+        assert (await conversation.engine.read_depths()).outbox == 0
+    assert outbound.taken == []
+
+
+async def test_an_outage_does_not_count_against_a_message(autojump_clock: MockClock) -> None:
+    """What concerns the whole number says nothing of this message: its own attempts are all left."""
+    outbound = PerUser(ANNA, [SendDelayed("down", whole_number=True)] * 8 + [SendDelayed("pair", 131056)])
+    _, left = await exchange(outbound, (ANNA, "1"))
+    assert [text for _, text in outbound.taken] == ["done: 1"]
+    assert left == 0
+
+
+async def test_a_way_out_that_hangs_is_ambiguous(autojump_clock: MockClock) -> None:
+    """It holds its place for `send_seconds_max`; others are sent meanwhile."""
+    taken = []
+
+    async def out(outgoing):
+        if isinstance(outgoing, OutboxRow):
+            if not taken and outgoing.user.id == ANNA:
+                taken.append("hanging")
+                await trio.sleep_forever()
+            taken.append((trio.current_time(), outgoing.text))
+        return ""
+
+    await exchange(out, (ANNA, "1"), (BEN, "2"))
+    assert taken == ["hanging", (0, "done: 2"), (60 + 30, "done: 1")]
+
+
+async def test_a_mark_that_is_refused_is_made_again(autojump_clock: MockClock) -> None:
+    """What memory forgets the store must know: the row is sent, and found so after a restart."""
+    store = UnreliableStore()
+
+    async def out(outgoing):
+        store.only, store.refusals = (Mark,), 3
+        return "w1"
+
+    _, left = await exchange(out, (ANNA, "1"), store=store)
+    assert left == 0
+
+
+async def test_a_row_whose_failure_was_not_judged_is_judged_after_a_crash(autojump_clock: MockClock) -> None:
+    """The report was recorded, and the process died before it did anything about it."""
+    store = MemoryStore()
+    row = OutboxRow(id="r1", user=User(ANNA), kind=OutgoingKind.REPLY, text="1", state=SendState.FAILED)
+    async with store.open(lambda committed: None):
+        await store.write([Queue(attrs.evolve(row, attempts=1))])
+    outbound = RecordingOutbound()
+    async with open_conversation(echoing(), outbound=outbound, store=store) as conversation:
+        await trio.sleep(100)
+        assert (await conversation.engine.read_depths()).outbox == 0
+    assert outbound.texts == ["1"]

@@ -6,7 +6,7 @@ from trio.testing import MockClock
 
 from engine import Assistant, Call, Failed, Limits, Message, Plan, Superseded, User, tool
 from engine.phases import Fact
-from engine.store import Begin, Settle
+from engine.store import Begin, Happened, Settle
 from engine.testing import (
     Trail,
     UnreliableStore,
@@ -271,8 +271,10 @@ async def test_an_illegal_transition_fails_the_operation_and_nobody_else(autojum
         assert (await conversation.engine.process_message(ANNA, "properly")).name == "answered"
 
 
-async def test_a_store_that_refuses_the_beginning_suspends(autojump_clock: MockClock) -> None:
-    """Nothing of the operation has happened; the message keeps its place for the restart."""
+async def test_a_store_that_refuses_the_beginning_suspends_until_it_works(
+    autojump_clock: MockClock,
+) -> None:
+    """Nothing of it was done; a newer message takes over meanwhile, and is answered when the store is back."""
     trail = Trail()
     store = UnreliableStore()
     store.refusals, store.only = -1, (Begin,)
@@ -280,15 +282,23 @@ async def test_a_store_that_refuses_the_beginning_suspends(autojump_clock: MockC
         slow(), trail=trail, store=store, limits=Limits(record_seconds_max=5)
     ) as conversation:
         await conversation.send(("m1", "one"))
-        await trio.sleep(1)
+        await trio.sleep(6)
+        assert conversation.engine.live_sessions == 1
         await conversation.send(("m2", "two"))
         await trio.sleep(20)
-        assert (await conversation.engine.read_depths()).inbox == 2
-    assert [entry[1] for entry in trail.entries] == ["suspended", "suspended"]
+        store.refusals = 0
+        await trio.sleep(20)
+        assert conversation.engine.live_sessions == 0
+        assert (await conversation.engine.read_depths()).inbox == 0
+    words = ("suspended", "superseded", "answered")
+    told = [entry[1:] for entry in trail.entries if entry[1] in words]
+    assert told[0] == ("suspended", "store")
+    assert ("superseded", "m1 by m2") in told
+    assert told[-1] == ("answered", "m2")
 
 
 async def test_a_store_that_refuses_the_end_suspends(autojump_clock: MockClock) -> None:
-    """Its end cannot be written down: its message gets its fate when the next operation begins."""
+    """Its end cannot be written down: its message gets its fate when the store is back, before the next."""
     trail = Trail()
     store = UnreliableStore()
     store.only = (Settle,)
@@ -304,9 +314,79 @@ async def test_a_store_that_refuses_the_end_suspends(autojump_clock: MockClock) 
         await trio.sleep(20)
     assert [entry for entry in trail.entries if entry[1] in ("suspended", "answered", "superseded")] == [
         (7, "suspended", "store"),
-        (8.875, "superseded", "m1 by m2"),
-        (10.875, "answered", "m2"),
+        (12, "superseded", "m1 by m2"),
+        (14, "answered", "m2"),
     ]
+
+
+async def test_an_operation_goes_on_by_itself_when_the_store_is_back(autojump_clock: MockClock) -> None:
+    """A disk that was full for minutes costs minutes: no restart, no wave twice, no outcome lost."""
+    acted = []
+
+    @tool(timeout=100)
+    async def act() -> str:
+        acted.append(trio.current_time())
+        await trio.sleep(1)
+        return "booked"
+
+    store = UnreliableStore()
+    assistant = scripted_assistant(Plan(Call("x", act), Call("y", act, after=["x"])), tools=[act])
+    async with open_conversation(
+        assistant, store=store, limits=Limits(record_seconds_max=5, recovery_attempts_max=2)
+    ) as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(0.5)
+        store.refusals = -1
+        await trio.sleep(300)
+        assert conversation.outbound.texts == []
+        store.refusals = 0
+        await trio.sleep(30)
+        assert conversation.engine.live_sessions == 0
+    assert len(acted) == 2
+    assert conversation.outbound.texts == ["done: go"]
+    assert assistant.planner.results["m1"]["x"].value == "booked"
+
+
+async def test_what_had_finished_when_the_store_failed_is_known_to_the_next_plan(
+    autojump_clock: MockClock,
+) -> None:
+    """P6, P7: its outcome could not be written down for a while, and is no less true for that."""
+    act = sleeping_tool("act", 1)
+    store = UnreliableStore()
+    assistant = scripted_assistant(Plan(Call("x", act)), tools=[act])
+    async with open_conversation(assistant, store=store, limits=Limits(record_seconds_max=5)) as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(0.5)
+        store.refusals, store.only = -1, (Happened,)
+        await trio.sleep(20)
+        await conversation.send(("m2", "no"))
+        store.refusals = 0
+        await trio.sleep(30)
+    (taken_back,) = assistant.planner.contexts["m2"].superseded
+    assert taken_back.results["x"].value == "act"
+
+
+async def test_a_stop_while_the_store_fails_is_kept(autojump_clock: MockClock) -> None:
+    """P4: what the user took back does not run when the store is back."""
+    trail = Trail()
+    store = UnreliableStore()
+    async with open_conversation(
+        slow(), trail=trail, store=store, limits=Limits(record_seconds_max=5)
+    ) as conversation:
+        await conversation.send(("m1", "one"))
+        await trio.sleep(1)
+        await conversation.send(("m2", "two"))
+        store.refusals = -1
+        conversation.engine.stop(ANNA)
+        await trio.sleep(60)
+        store.refusals = 0
+        await trio.sleep(30)
+        assert (await conversation.engine.read_depths()).inbox == 0
+    assert sorted(entry[1:] for entry in trail.entries if entry[1] in ("stopped", "superseded")) == [
+        ("stopped", "m2"),
+        ("superseded", "m1 by m2"),
+    ]
+    assert [detail for _, word, detail in trail.entries if word == "started"] == ["m1"]
 
 
 async def test_a_fate_that_cannot_be_recorded_is_left_for_the_restart(autojump_clock: MockClock) -> None:

@@ -679,6 +679,29 @@ async def test_reports_count_in_whatever_order_they_come(kept: Kept) -> None:
         )
         # Nor in a later transaction.
         assert await kept.write(*reports) == Committed()
+    # Every one failed in the end, and what follows from that is not decided yet.
+    assert {each.state for each in await kept.store.read_unsent(99)} == {SendState.FAILED}
+
+
+async def test_the_same_failure_reported_again_is_no_news(kept: Kept) -> None:
+    """Redelivered when the row has been sent anew: neither while it is on its way, nor when it was taken."""
+    failed = reported("r1", Delivery.FAILED, "wamid.1")
+    await kept.write(Queue(row("r1")), Mark(row_id="r1", state=SendState.SENT, attempts=1), failed)
+    again = {"row_id": "r1", "attempts": 2, "provider_id": "wamid.1"}
+    for state in (SendState.PENDING, SendState.SENDING):
+        assert await kept.write(Mark(state=state, **again), failed) == Committed()
+    sent = Mark(row_id="r1", state=SendState.SENT, attempts=2, provider_id="wamid.2")
+    assert await kept.write(sent, failed) == Committed()
+    assert len((await kept.write(reported("r1", Delivery.FAILED, "wamid.2"))).reported) == 1
+
+
+async def test_what_was_sent_or_dropped_is_not_marked_for_a_request(kept: Kept) -> None:
+    """The mark before a request comes late: somebody has reported of it, or its operation was interrupted."""
+    await kept.write(Queue(row("r1")), Queue(row("r2")))
+    for row_id, state in (("r1", SendState.SENT), ("r2", SendState.DROPPED)):
+        await kept.write(Mark(row_id=row_id, state=state, attempts=1))
+        for before in (SendState.SENDING, SendState.RESENDING):
+            await kept.write(Mark(row_id=row_id, state=before, attempts=2))
     assert await kept.store.read_unsent(9) == ()
 
 
@@ -708,8 +731,10 @@ async def test_a_row_that_is_reported_of_is_sent(kept: Kept, state: SendState, d
     first = reported("r1", delivery)
     # The row as it was: whoever hears of it must know that it was ambiguous.
     assert await kept.write(first) == Committed(reported=(Reported(row=before, report=first.report),))
-    assert [each.id for each in await kept.store.read_unsent(9)] == ["r2"]
-    assert (await kept.store.read_depths()).outbox == 1
+    left = {each.id: each.state for each in await kept.store.read_unsent(9)}
+    failed = {"r1": SendState.FAILED} if delivery is Delivery.FAILED else {}
+    assert left == {**failed, "r2": SendState.PENDING}
+    assert (await kept.store.read_depths()).outbox == len(left)
     if delivery is not Delivery.FAILED:
         (news,) = (await kept.write(reported("r1", Delivery.FAILED))).reported
         assert news.row == attrs.evolve(before, state=SendState.SENT, delivery=delivery)

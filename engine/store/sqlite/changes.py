@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from engine.model import Answered, Delivery, SendState, Status
+from engine.model import Answered, Delivery, DeliveryReport, OutboxRow, SendState, Status
 from engine.phases import Phase
 from engine.store import (
     Accept,
@@ -229,12 +229,25 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
         brought.queued.append(row)
 
 
+# Before a request: what was sent or dropped meanwhile must not go out.
+_BEFORE_A_REQUEST: Final = frozenset({SendState.SENDING, SendState.RESENDING})
+
+
 def _mark(connection: sqlite3.Connection, change: Mark, brought: Uncommitted) -> None:
     connection.execute(
         "UPDATE outbox SET state = ?, attempts = ?, provider_id = ?, error = ?,"
         # What was reported of an earlier request says nothing of the next.
-        " delivery = CASE ? WHEN 'pending' THEN '' ELSE delivery END WHERE id = ?",
-        (change.state, change.attempts, change.provider_id, change.error, change.state, change.row_id),
+        " delivery = CASE ? WHEN 'pending' THEN '' ELSE delivery END"
+        " WHERE id = ? AND NOT (? AND state IN ('sent', 'dropped'))",
+        (
+            change.state,
+            change.attempts,
+            change.provider_id,
+            change.error,
+            change.state,
+            change.row_id,
+            change.state in _BEFORE_A_REQUEST,
+        ),
     )
 
 
@@ -244,16 +257,28 @@ def _report(connection: sqlite3.Connection, change: Report, brought: Uncommitted
     if found is None:
         return
     row = row_of(found)
-    # A row that is pending is not on its way: that is an old report, of a request that has failed since.
-    is_old = row.state is SendState.PENDING or not report.delivery.follows(row.delivery)
-    if is_old or (row.state is SendState.DEAD and report.delivery is Delivery.FAILED):
+    if not _is_news(report, row):
         return
+    # Whatever we know of the request: who reports of a message has taken it.
+    state = SendState.FAILED if report.delivery is Delivery.FAILED else SendState.SENT
     connection.execute(
         "UPDATE outbox SET delivery = ?, state = ?, provider_id = ? WHERE id = ?",
-        # Whatever we know of the request: who reports of a message has taken it.
-        (report.delivery, SendState.SENT, report.provider_id or row.provider_id, row.id),
+        (report.delivery, state, report.provider_id or row.provider_id, row.id),
     )
     brought.reported.append(Reported(row=row, report=report))
+
+
+def _is_news(report: DeliveryReport, row: OutboxRow) -> bool:
+    # A row that is pending is not on its way: that is an old report, of a request that has failed since.
+    if row.state is SendState.PENDING or not report.delivery.follows(row.delivery):
+        return False
+    if report.delivery is not Delivery.FAILED:
+        return True
+    # The same failure may be reported again, when the row has been sent anew since.
+    is_same = bool(report.provider_id) and report.provider_id == row.provider_id
+    is_other = bool(report.provider_id and row.provider_id) and not is_same
+    is_on_its_way = row.state in _BEFORE_A_REQUEST
+    return row.state is not SendState.DEAD and not (is_same if is_on_its_way else is_other)
 
 
 _APPLY: Final[dict[type, Callable[..., None]]] = {

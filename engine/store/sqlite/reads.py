@@ -28,7 +28,7 @@ from engine.store.sqlite.rows import (
 )
 
 # As the index outbox_unsent has it.
-UNSENT: Final = "state IN ('pending', 'sending', 'resending')"
+UNSENT: Final = "state IN ('pending', 'sending', 'resending', 'failed')"
 
 
 def read_conversation(connection: sqlite3.Connection, user_id: str, limit: int) -> Conversation:

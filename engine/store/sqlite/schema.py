@@ -74,7 +74,7 @@ CREATE TABLE outbox (
     delivery TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX outbox_told_once ON outbox (operation_id) WHERE kind = 'acknowledgement';
-CREATE INDEX outbox_unsent ON outbox (sequence) WHERE state IN ('pending', 'sending', 'resending');
+CREATE INDEX outbox_unsent ON outbox (sequence) WHERE state IN ('pending', 'sending', 'resending', 'failed');
 CREATE INDEX outbox_operation ON outbox (operation_id) WHERE kind = 'note';
 CREATE INDEX outbox_dead ON outbox (sequence) WHERE state = 'dead';
 CREATE INDEX outbox_by_user ON outbox (user_id);
