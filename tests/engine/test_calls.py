@@ -316,3 +316,19 @@ async def test_one_users_threads_do_not_starve_another() -> None:
             assert conversation.engine.stragglers == 2
     finally:
         release.set()
+
+
+async def test_an_error_that_cannot_be_shown_is_an_outcome_like_any_other(autojump_clock: MockClock) -> None:
+    """Its type's name must do; siblings are not disturbed, on the loop or in a thread."""
+
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no words")
+
+    @tool(timeout=5)
+    async def breaks() -> None:
+        raise Unspeakable
+
+    fine = sleeping_tool("fine", 1)
+    results, _ = await outcomes_of(Call("x", breaks), Call("y", fine), tools=[breaks, fine])
+    assert words(results) == {"x": ("failed", "Unspeakable"), "y": ("succeeded", None)}

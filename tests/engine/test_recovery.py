@@ -570,3 +570,18 @@ async def test_what_is_committed_after_the_end_is_the_next_starts(autojump_clock
     async with open_life(world, quick()) as second:
         await settle(second)
     assert second.outbound.texts == ["done: go"]
+
+
+async def test_messages_superseded_before_their_successor_began_have_their_fate(
+    autojump_clock: MockClock,
+) -> None:
+    """P4: an operation that waits for its turn after a restart is interrupted: those it superseded, too."""
+    world = World()
+    async with world.store.open(lambda committed: None):
+        for id, user in (("b1", "15557654321"), ("m1", ANNA), ("m2", ANNA)):
+            await world.store.write([Accept(message=Message(id=id, user=User(user), text=id), at=1)])
+    async with open_life(world, two_waves(world, idempotent=True), limits=Limits(recoveries_max=1)) as life:
+        await life.send(("m3", "three"))
+        await settle(life)
+    fates = {detail.split(" ")[0]: word for word, detail in words(life.trail) if word != "started"}
+    assert (fates["m1"], fates["m2"], fates["m3"]) == ("superseded", "superseded", "answered")

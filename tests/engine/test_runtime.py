@@ -12,6 +12,7 @@ from engine import (
     MemoryStore,
     Message,
     Plan,
+    Stopped,
     StoreUnavailable,
     StoreUnusable,
     Suspended,
@@ -335,3 +336,26 @@ async def test_a_clock_that_is_set_back_makes_no_message_late(autojump_clock: Mo
         history = await conversation.engine.read_history(ANNA)
     assert (first.message, second.message) == ("done: one", "done: two")
     assert [turn.text for turn in history] == ["one", "done: one", "two", "done: two"]
+
+
+async def test_a_drain_whose_caller_gives_up_ends_all_the_same(autojump_clock: MockClock) -> None:
+    """Others wait for its end: the close of the engine, above all."""
+    async with open_conversation(slow(seconds=5)) as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(1)
+        with trio.move_on_after(1):
+            await conversation.engine.drain()
+    assert trio.current_time() == 5
+
+
+async def test_a_stop_during_the_drain_beats_the_suspension(autojump_clock: MockClock) -> None:
+    """What its user took back does not go on after the restart."""
+    store = MemoryStore()
+    async with open_conversation(slow(seconds=5), store=store) as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(conversation.engine.drain)
+            await trio.sleep(1)
+            assert conversation.engine.stop(ANNA)
+        assert await store.read_fate("m1") == Stopped()

@@ -274,7 +274,7 @@ async def test_an_illegal_transition_fails_the_operation_and_nobody_else(autojum
 async def test_a_store_that_refuses_the_beginning_suspends_until_it_works(
     autojump_clock: MockClock,
 ) -> None:
-    """Nothing of it was done; a newer message takes over meanwhile, and is answered when the store is back."""
+    """Nothing of it was done; a newer message takes over, and is answered when the store is back."""
     trail = Trail()
     store = UnreliableStore()
     store.refusals, store.only = -1, (Begin,)
