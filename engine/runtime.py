@@ -305,7 +305,8 @@ async def open_engine(
         except (Exception, KeyboardInterrupt) as error:
             body_error = error  # raised below: from in here it would arrive wrapped in a group
         finally:
-            await engine.drain()
+            with trio.CancelScope(shield=True):  # bounded by drain itself
+                await engine.drain()
             is_open = False
             nursery.cancel_scope.cancel()
     if body_error is not None:
