@@ -234,7 +234,7 @@ class SessionManager:
         for message in waiting:
             self._settle_aside(message, Stopped())
         operation = session.operation
-        if operation is not None and (operation.may_be_interrupted or self.draining):
+        if operation is not None and (operation.may_be_interrupted or operation.reason is Reason.SUSPENDED):
             operation.cancel(Reason.STOPPED)
         return True
 
@@ -275,7 +275,7 @@ class SessionManager:
                     session.operation = operation.again()
                     await self._pause()
         finally:
-            for message in session.waiting:
+            for message in (*session.waiting, *([session.message] if session.message else [])):
                 self.on_suspended(message.id)
             del self._sessions[session.user.id]
             if not self._sessions:
