@@ -6,9 +6,9 @@ Rule 3: `deliver` is synchronous and called in inbox order: nobody sees a messag
 Rule 4: nothing that goes wrong for one user leaves this module (P11).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import structlog
@@ -33,10 +33,11 @@ from engine.model import (
 from engine.operation import Operation, Reason
 from engine.orchestrator import Orchestrator
 from engine.phases import Phase
-from engine.policy import Decision, Policy, Snapshot
+from engine.policy import Decision, Policy
 from engine.progress import ProgressNotifier
 from engine.records import Records
 from engine.recovery import Recovery
+from engine.session import ActiveSession
 from engine.store import (
     Accepted,
     Begin,
@@ -52,61 +53,6 @@ from engine.store import (
 _log: Final = structlog.get_logger("midstream.sessions")
 # After the store has failed for `record_seconds_max`: before it is asked again.
 _AGAIN_SECONDS: Final = 5.0
-
-
-def _order(message: Message) -> tuple[int, int]:
-    return message.order
-
-
-@attrs.define(eq=False, kw_only=True)
-class ActiveSession:
-    """One user's live row in the table."""
-
-    user: User
-    # Messages that have been delivered and not begun, in inbox order.
-    waiting: list[Message] = attrs.field(factory=list, repr=False)
-    # The operation that runs, with its scope; None between operations.
-    operation: Operation | None = None
-    # The parent of everything the operation does; open while there is one.
-    nursery: trio.Nursery | None = attrs.field(default=None, repr=False)
-    notifier: ProgressNotifier | None = attrs.field(default=None, repr=False)
-    # Its first operation is an earlier process's, or a message's that waited then: it waits its turn.
-    is_recovered: bool = False
-
-    @property
-    def user_id(self) -> str:
-        return self.user.id
-
-    @property
-    def message(self) -> Message | None:
-        """The message that is being worked on."""
-        return self.operation.message if self.operation else None
-
-    @property
-    def scope(self) -> trio.CancelScope | None:
-        """The cancel scope of the operation that runs."""
-        return self.operation.scope if self.operation else None
-
-    @property
-    def started_at(self) -> float | None:
-        """When the operation began, on Trio's clock."""
-        return self.operation.started_at if self.operation else None
-
-    @property
-    def credentials(self) -> Mapping[str, Any]:
-        """What the operation's tools may use; never stored or logged."""
-        return self.operation.credentials if self.operation else {}
-
-    def newest_waiting_id(self) -> str | None:
-        """The id of the message that runs next."""
-        newest = max(self.waiting, key=_order, default=None)
-        return newest.id if newest else None
-
-    def snapshot(self) -> Snapshot:
-        """The session as a policy sees it."""
-        if self.operation is None:
-            return Snapshot(phase=None)
-        return Snapshot(phase=self.operation.phase, interrupted=self.operation.reason is not None)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -300,9 +246,7 @@ class SessionManager:
 
     def _take_newest(self, session: ActiveSession) -> Operation:
         """An operation for the newest message that waits; those between are superseded by it."""
-        newest = max(session.waiting, key=_order)
-        between = tuple(message for message in session.waiting if message is not newest)
-        session.waiting = []
+        newest, between = session.take_waiting()
         return Operation(
             id=self.new_id(),
             message=newest,
