@@ -277,10 +277,7 @@ class Outbox:
             return None
         line.pace = line.pace.sent(trio.current_time(), self._limits)
         try:
-            with trio.fail_after(self._limits.send_seconds_max):
-                provider_id = await self._outbound(letter.row)
-        except trio.TooSlowError:
-            return SendAmbiguous(f"no answer within {self._limits.send_seconds_max:g} s (send_seconds_max)")
+            provider_id = await self._request(letter.row)
         except SendError as error:
             if letter.is_reported.is_set() and isinstance(error, SendAmbiguous):
                 self._tell_sent(letter)
@@ -293,6 +290,15 @@ class Outbox:
         await self._mark(letter, SendState.SENT, provider_id=provider_id or "")
         self._tell_sent(letter)
         return None
+
+    async def _request(self, row: OutboxRow) -> str:
+        """Hand a row to the way out, for a bounded time; raises SendError."""
+        seconds = self._limits.send_seconds_max
+        try:
+            with trio.fail_after(seconds):
+                return await self._outbound(row)
+        except trio.TooSlowError:
+            raise SendAmbiguous(f"no answer within {seconds:g} s (send_seconds_max)") from None
 
     def _tell_sent(self, letter: _Letter) -> None:
         self._end(letter)

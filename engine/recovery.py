@@ -43,7 +43,9 @@ class Recovery:
         if crashes >= self.limits.recovery_attempts_max:
             raise KeepsCrashing(f"the process died {crashes} times in a row while it ran")
         lost = tuple(self._unknown(call) for call in record.calls if self._is_lost(call))
-        await self.records.write(Resume(operation.id), Happened(operation_id=operation.id, outcomes=lost))
+        # None when nothing was lost: a record of outcomes says that there is a plan.
+        happened = (Happened(operation_id=operation.id, outcomes=lost),) if lost else ()
+        await self.records.write(Resume(operation.id), *happened)
         self._fill(operation, record, lost)
         self.events.emit(
             SessionResumed(

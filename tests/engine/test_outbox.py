@@ -395,6 +395,22 @@ async def test_a_way_out_that_hangs_is_ambiguous(autojump_clock: MockClock) -> N
     assert taken == ["hanging", (0, "done: 2"), (60 + 30, "done: 1")]
 
 
+async def test_a_way_out_that_hangs_has_sent_what_is_reported_of(autojump_clock: MockClock) -> None:
+    """On its last request too: it is neither sent again nor given up."""
+
+    async def out(outgoing):
+        if isinstance(outgoing, OutboxRow):
+            await trio.sleep_forever()
+        return ""
+
+    async with reporting(out) as conversation:
+        await trio.sleep(60 + 30 + 1)
+        await report(conversation, "delivered")
+        await trio.sleep(500)
+        assert (await conversation.engine.read_depths()).outbox == 0
+    assert conversation.names()[-2:] == ["outgoing_reported", "outgoing_sent"]
+
+
 async def test_a_mark_that_is_refused_is_made_again(autojump_clock: MockClock) -> None:
     """What memory forgets the store must know: the row is sent, and found so after a restart."""
     store = UnreliableStore()

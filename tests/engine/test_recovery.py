@@ -210,6 +210,25 @@ async def test_a_crash_before_the_plan_is_recorded_plans_again(autojump_clock: M
     ]
 
 
+async def test_two_crashes_before_the_plan_is_recorded_plan_again(autojump_clock: MockClock) -> None:
+    """What was resumed and had no plan has none yet: it is not answered without one."""
+    world = World()
+    act = world.tool("act", idempotent=False)
+
+    def slow_to_plan() -> Assistant:
+        planner = ScriptedPlanner([Plan(Call("x", act))], planning_seconds=2)
+        return Assistant(planner=planner, responder=echo, tools=[act])
+
+    async with open_life(world, slow_to_plan(), until=1) as first:
+        await first.send(("m1", "go"))
+    async with open_life(world, slow_to_plan(), until=trio.current_time() + 1):
+        pass
+    async with open_life(world, slow_to_plan()) as third:
+        await settle(third)
+    assert [key for _, _, key in world.acts] == ["x"]
+    assert third.outbound.texts == ["done: go"]
+
+
 async def echo(message, results, context):
     return f"done: {message.text}"
 
