@@ -8,6 +8,7 @@ from engine.errors import (
     IllegalTransition,
     InboxFull,
     KeepsCrashing,
+    LanguagesError,
     PlanError,
     SendAmbiguous,
     SendBlocked,
@@ -22,11 +23,13 @@ from engine.errors import (
 from engine.events import (
     CallFinished,
     CallStarted,
+    CallUndone,
     DrainFinished,
     DrainStarted,
     Event,
     Events,
     MessageAccepted,
+    MessageDeferred,
     MessageRejected,
     MessageSettled,
     OutgoingBlocked,
@@ -36,6 +39,7 @@ from engine.events import (
     OutgoingReported,
     OutgoingSent,
     PlanAccepted,
+    PolicyFailed,
     ProgressDropped,
     RecoveryStarted,
     SessionCancelled,
@@ -51,6 +55,7 @@ from engine.events import (
     WaveFinished,
     WaveStarted,
 )
+from engine.languages import Languages, built_in, parse_languages, with_acknowledgement
 from engine.limits import Limits
 from engine.model import (
     Answered,
@@ -75,11 +80,13 @@ from engine.model import (
     Suspended,
     Turn,
     TypingSignal,
+    UndoStatus,
     User,
     mask,
 )
+from engine.phases import Phase
 from engine.plan import Call, Plan, Ref
-from engine.policy import POLICIES
+from engine.policy import POLICIES, Decision, Policy, Snapshot
 from engine.runtime import Engine, open_engine
 from engine.store import Depths, Store
 from engine.store.memory import MemoryStore
@@ -95,7 +102,9 @@ __all__ = [
     "CallDidNotSucceed",
     "CallFinished",
     "CallStarted",
+    "CallUndone",
     "Context",
+    "Decision",
     "Delivery",
     "DeliveryReport",
     "Depths",
@@ -111,11 +120,14 @@ __all__ = [
     "IllegalTransition",
     "InboxFull",
     "KeepsCrashing",
+    "Languages",
+    "LanguagesError",
     "Limits",
     "MemoryStore",
     "Merged",
     "Message",
     "MessageAccepted",
+    "MessageDeferred",
     "MessageRejected",
     "MessageSettled",
     "Outbound",
@@ -128,10 +140,13 @@ __all__ = [
     "OutgoingQueued",
     "OutgoingReported",
     "OutgoingSent",
+    "Phase",
     "Plan",
     "PlanAccepted",
     "PlanError",
     "Planner",
+    "Policy",
+    "PolicyFailed",
     "ProgressDropped",
     "RecoveryStarted",
     "Ref",
@@ -151,6 +166,7 @@ __all__ = [
     "SessionResumed",
     "SessionStarted",
     "SessionSuspended",
+    "Snapshot",
     "SqliteStore",
     "Status",
     "Stopped",
@@ -169,12 +185,16 @@ __all__ = [
     "ToolFailed",
     "Turn",
     "TypingSignal",
+    "UndoStatus",
     "User",
     "ValueLost",
     "WaveFinished",
     "WaveStarted",
+    "built_in",
     "mask",
     "open_engine",
+    "parse_languages",
     "print_outbound",
     "tool",
+    "with_acknowledgement",
 ]

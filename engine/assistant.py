@@ -9,6 +9,7 @@ import attrs
 from engine.errors import AssistantError
 from engine.model import Message, OutboxRow, Reply, Results, SupersededRequest, Turn, TypingSignal, User
 from engine.plan import Plan
+from engine.policy import Policy
 from engine.tools import Tool
 
 
@@ -50,7 +51,12 @@ class Planner(Protocol):
         ...
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
-        """More calls after seeing the results so far; None when it is enough.  May be cancelled."""
+        """More calls after seeing the results so far; None when it is enough.  May be cancelled.
+
+        Under the policy `steer` it is also asked when new messages have come, which then are in
+        `context.burst`, the newest as `message`: a plan takes the place of all calls that were not started,
+        whose ids it may use again; None keeps them.
+        """
         ...
 
 
@@ -97,13 +103,18 @@ class Assistant:
     """A planner, a responder and the tools they may use.
 
     `credentials` is an async function of the user; the mapping it returns reaches the tools of one
-    operation and is never stored or logged.  Raises AssistantError when a part is not what it must be.
+    operation and is never stored or logged.  `language` says in which language who wrote a message is told
+    what the engine itself says, as `es` or `es-AR`; None: in that of the settings.  `policy` decides
+    what a new message does to a running operation, whatever the settings say; None: the settings decide.
+    Raises AssistantError when a part is not what it must be.
     """
 
     planner: Planner
     responder: Responder
     tools: Mapping[str, Tool] = attrs.field(converter=_tools_by_name)
     credentials: Callable[[User], Awaitable[Mapping[str, Any]]] | None = None
+    language: Callable[[Message], str] | None = None
+    policy: Policy | None = None
 
     def __attrs_post_init__(self) -> None:
         for name in ("plan", "adapt"):
@@ -112,6 +123,12 @@ class Assistant:
         for name, part in (("responder", self.responder), ("credentials", self.credentials)):
             if part is not None and not _is_async(part):
                 raise AssistantError(f"the {name} must be an async function, not {part!r}")
+        if self.language is not None and (not callable(self.language) or _is_async(self.language)):
+            raise AssistantError(f"language must be a plain function of the message, not {self.language!r}")
+        if self.policy is not None and (not callable(self.policy) or _is_async(self.policy)):
+            raise AssistantError(
+                f"policy must be a plain function of a message and a snapshot, not {self.policy!r}"
+            )
 
 
 def _is_async(part: object) -> bool:

@@ -44,7 +44,6 @@ class Caller:
     async def call(self, call: Call, operation: Operation) -> None:
         """Make one call and put its outcome into `operation.outcomes`, however it ends."""
         attempt = _Attempt(self, call, operation)
-        operation.calls_started += 1
         self.events.emit(attempt.event(CallStarted))
         try:
             await attempt.run()
@@ -128,7 +127,7 @@ class _Attempt:
                 user=self.operation.user,
                 # The same for every attempt, over retries and restarts.
                 idempotency_key=f"{self.operation.id}/{self.call.id}",
-                credentials=self.operation.credentials,
+                credentials=self.operation.credentials or {},
             ),
         )
         if not tool.retries:

@@ -1,6 +1,6 @@
 """The conversation with one user, kept across interruptions and restarts, and put in front of every plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -11,6 +11,7 @@ from engine.model import Outcome, Results, SupersededRequest
 from engine.operation import Operation
 from engine.progress import ProgressNotifier
 from engine.records import Records
+from engine.reuse import find_reusable
 from engine.tools import from_json_form
 
 
@@ -22,23 +23,41 @@ class ContextManager:
     records: Records
 
     async def load(self, operation: Operation, notifier: ProgressNotifier) -> Context:
-        """The context of an operation that begins.  May be cancelled.
+        """The context of an operation that begins, and what it may reuse.  May be cancelled.
 
         Raises AssistantError when `credentials` does not return a mapping, and whatever it raises.
         """
-        operation.credentials = await self._credentials(operation)
+        credentials = await self.load_credentials(operation)
         conversation = await self.records.read_conversation(operation.user.id)
+        superseded = tuple(
+            SupersededRequest(
+                message=record.message,
+                burst=record.burst or (record.message,),
+                results=self.results(call.outcome for call in record.calls if call.outcome is not None),
+            )
+            for record in conversation.superseded
+        )
+        operation.reusable = find_reusable(
+            [record.calls for record in conversation.superseded],
+            [request.results for request in superseded],
+            self.assistant.tools,
+        )
+        of_this = {message.id for message in operation.burst}
         return Context(
             user=operation.user,
-            history=conversation.turns,
-            burst=(operation.message,),
-            superseded=tuple(
-                SupersededRequest(message=record.message, results=self.results(record.outcomes))
-                for record in conversation.superseded
-            ),
-            credentials=operation.credentials,
+            # What has joined this operation has its fate already, and is no history yet.
+            history=tuple(turn for turn in conversation.turns if turn.message_id not in of_this),
+            burst=operation.burst,
+            superseded=superseded,
+            credentials=credentials,
             notify=notifier.note,
         )
+
+    async def load_credentials(self, operation: Operation) -> Mapping[str, Any]:
+        """What the operation's tools may use, asked for once an operation.  Raises as `load` does."""
+        if operation.credentials is None:
+            operation.credentials = await self._credentials(operation)
+        return operation.credentials
 
     async def _credentials(self, operation: Operation) -> Mapping[str, Any]:
         if self.assistant.credentials is None:
@@ -49,7 +68,7 @@ class ContextManager:
             raise AssistantError(f"credentials must return a mapping, not {type(credentials).__name__}")
         return credentials
 
-    def results(self, outcomes: tuple[Outcome, ...]) -> Results:
+    def results(self, outcomes: Iterable[Outcome]) -> Results:
         """Recorded outcomes with their values in the types that the tools' annotations name."""
         return Results({outcome.call_id: self._typed(outcome) for outcome in outcomes})
 

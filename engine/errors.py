@@ -39,6 +39,13 @@ class CallDidNotSucceed(EngineError):
     """`Outcome.value` was asked of a call that has none; the text says why."""
 
 
+# The operator's -----------------------------------------------------------------------------------
+
+
+class LanguagesError(EngineError):
+    """A file of texts cannot be used; one line that names the language and the text."""
+
+
 # The user's pace ----------------------------------------------------------------------------------
 
 

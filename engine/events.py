@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import attrs
 import structlog
 
-from engine.model import Delivery, Fate, Message, OutgoingKind, Status
+from engine.model import Delivery, Fate, Message, OutgoingKind, Status, UndoStatus
 
 _log: Final = structlog.get_logger("midstream.events")
 
@@ -50,11 +50,30 @@ class MessageSettled(Event):
 
 @attrs.frozen(kw_only=True)
 class MessageRejected(Event):
-    """A message was refused because a bound was reached; the user was told.  `limit` names the bound."""
+    """A message was refused; the user was told.  `limit` names the bound that was reached, or is `policy`."""
 
     user_id: str
     message_id: str
     limit: str
+
+
+@attrs.frozen(kw_only=True)
+class MessageDeferred(Event):
+    """A message would have interrupted and waits: too many before it did so in a row (P13)."""
+
+    user_id: str
+    message_id: str
+    operation_id: str
+    interruptions: int
+
+
+@attrs.frozen(kw_only=True)
+class PolicyFailed(Event):
+    """A policy of somebody's own raised or returned no Decision; `interrupt` decided instead."""
+
+    user_id: str
+    message_id: str
+    error: str
 
 
 # Sessions -----------------------------------------------------------------------------------------
@@ -168,13 +187,30 @@ class CallStarted(Event):
 
 @attrs.frozen(kw_only=True)
 class CallFinished(Event):
-    """A call ended, or was skipped.  `error` is one line, None when it succeeded."""
+    """A call ended, or was not made.  `error` is one line, None when it succeeded.
+
+    `reused`: it was not made, since a superseded request had the outcome already.
+    """
 
     user_id: str
     operation_id: str
     call_id: str
     tool: str
     status: Status
+    seconds: float
+    error: str | None
+    reused: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class CallUndone(Event):
+    """A call of an interrupted operation was taken back, or could not be.  `error` is one line."""
+
+    user_id: str
+    operation_id: str
+    call_id: str
+    tool: str
+    status: UndoStatus
     seconds: float
     error: str | None
 

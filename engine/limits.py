@@ -17,6 +17,8 @@ class Limits:
     # How long things may take ---------------------------------------------------------------------
     # A wave is shielded from its user's change of mind, so something else must end it.
     wave_seconds_max: float = attrs.field(default=60.0, validator=_positive)
+    # Who has waited this long in a chat has given up; a planner that hangs must end as well.
+    operation_seconds_max: float = attrs.field(default=600.0, validator=_positive)
     # A record is a millisecond's work; a disk that stalls longer than this suspends the operation.
     record_seconds_max: float = attrs.field(default=30.0, validator=_positive)
     # Meta wants its answer within a second and gives up after a few: a 503 then is better than silence.
@@ -32,9 +34,23 @@ class Limits:
     # An operation that was running at this many crashes in a row may be their cause: it fails.
     recovery_attempts_max: int = attrs.field(default=3, validator=_positive)
 
+    # Changing one's mind --------------------------------------------------------------------------
+    # How long to wait for more messages of a burst before its operation starts; 0 answers at once.
+    debounce_seconds: float = attrs.field(default=0.0, validator=_at_least_zero)
+    # Somebody who goes on typing must be answered at some time, too.
+    debounce_seconds_max: float = attrs.field(default=10.0, validator=_at_least_zero)
+    # Ten changes of mind in a row are a habit; the next operation runs to its end (P13).
+    interruptions_max: int = attrs.field(default=10, validator=_positive)
+    # An acknowledgement that the reply overtakes within this time is not worth sending; 0 sends at once.
+    acknowledgement_seconds_min: float = attrs.field(default=0.0, validator=_at_least_zero)
+    # An undo is idempotent by contract: a failure is tried again, within its tool's timeout.
+    undo_attempts_max: int = attrs.field(default=3, validator=_positive)
+
     # How much may wait ----------------------------------------------------------------------------
     # Nobody types a hundred messages while one wave runs; a loop does.
     waiting_messages_max: int = attrs.field(default=100, validator=_positive)
+    # Under policies that lose no message, what waits becomes one burst instead; a planner can read so much.
+    burst_messages_max: int = attrs.field(default=1_000, validator=_positive)
     # About 15 KB each: 50,000 live sessions are well under a gigabyte.
     sessions_max: int = attrs.field(default=50_000, validator=_positive)
     # Beyond this many writes in the queue a webhook is better refused (503) and redelivered.

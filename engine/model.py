@@ -61,12 +61,16 @@ class Reply:
 
 @attrs.frozen(kw_only=True)
 class Turn:
-    """One entry of a conversation's history.  `role` is `"user"` or `"assistant"`."""
+    """One entry of a conversation's history.  `role` is `"user"` or `"assistant"`.
+
+    `fate` is the name of the fate of the message it is, or answers: `"stopped"` for one whose user said stop.
+    """
 
     role: str
     text: str = attrs.field(repr=False)
     message_id: str
     sequence: int
+    fate: str = ""
 
 
 # Outcomes -----------------------------------------------------------------------------------------
@@ -83,12 +87,22 @@ class Status(enum.StrEnum):
     SKIPPED = "skipped"  # it never started
 
 
+class UndoStatus(enum.StrEnum):
+    """What became of the attempt to take a call back."""
+
+    UNDONE = "undone"
+    FAILED = "failed"  # its undo raised, each time it was tried
+    TIMED_OUT = "timed_out"  # its undo did not end within the tool's timeout
+
+
 @attrs.frozen(kw_only=True)
 class Outcome:
     """How one call ended, and its value when it has one.
 
     `raw` is the value in its JSON form: what the store keeps and what a `Ref` walks.  `error` is one line.
-    `seconds` is how long the call took, `tool` the name of the tool.
+    `seconds` is how long the call took, `tool` the name of the tool.  `reused`: the call was not made, a
+    superseded request's outcome was taken over.  `undo` is None for a call that nobody tried to take back;
+    `undo_error` is one line.
     """
 
     call_id: str
@@ -99,6 +113,9 @@ class Outcome:
     # Succeeded, but the result could not be stored: there is no value, and `error` says why.
     value_lost: bool = False
     seconds: float = 0.0
+    reused: bool = False
+    undo: UndoStatus | None = None
+    undo_error: str | None = None
     _value: Any = attrs.field(default=None, repr=False, eq=False)
 
     @property
@@ -161,10 +178,15 @@ class Results(Mapping[str, Outcome]):
 
 @attrs.frozen(kw_only=True)
 class SupersededRequest:
-    """A request its user took back, with what its operation had finished by then (P7)."""
+    """A request its user took back, with what its operation had finished by then (P7).
+
+    `burst`: all the messages it worked on, in order; the newest of them as a rule is `message`.  What of the
+    results was taken back since has `.undo`.
+    """
 
     message: Message
     results: Results
+    burst: tuple[Message, ...] = ()
 
 
 # Fates --------------------------------------------------------------------------------------------
@@ -234,13 +256,14 @@ class Rejected(Fate):
 
 @attrs.frozen
 class Stopped(Fate):
-    """Its user asked to stop."""
+    """Its user asked to stop; `told` is what the user was told, empty when another message's fate has it."""
 
     name = "stopped"
+    told: str = ""
 
     @property
     def message(self) -> str:
-        return "Stopped"
+        return self.told or "Stopped"
 
 
 @attrs.frozen
@@ -342,7 +365,7 @@ class OutboxRow:
     """One message to a user, durable until it is sent.
 
     `sequence` is its place among everything recorded (0 before the store gave it).  `operation_id` is
-    empty for a notice that belongs to none.
+    empty for a notice that belongs to none.  `not_before`: seconds since 1970; it is not sent earlier.
     """
 
     id: str
@@ -357,6 +380,7 @@ class OutboxRow:
     provider_id: str = ""
     error: str = ""
     delivery: Delivery = Delivery.NONE
+    not_before: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

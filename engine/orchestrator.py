@@ -3,6 +3,7 @@
 Rule 1: planning, adapting and responding may be cut at any await; a wave and the commit may not (P2, P8).
 Rule 2: nothing new starts after an interruption: it is asked for after planning, before each wave, and in
 the step that hands the reply to the store (P3).
+Rule 3: messages that join are taken in at a boundary, recorded with the plan that saw them.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,16 +15,26 @@ import trio
 from engine.assistant import Assistant, Context
 from engine.context import ContextManager
 from engine.errors import AssistantError, StoreUnavailable
-from engine.events import Events, PlanAccepted
+from engine.events import CallFinished, Events, PlanAccepted
 from engine.limits import Limits
-from engine.model import Answered, OutboxRow, OutgoingKind, Reply, Results
-from engine.operation import Operation, Reason
-from engine.phases import Fact, Phase
+from engine.model import (
+    Answered,
+    Merged,
+    Message,
+    OutboxRow,
+    Outcome,
+    OutgoingKind,
+    Reply,
+    Results,
+    Status,
+)
+from engine.operation import Operation
+from engine.phases import Fact, Phase, Reason
 from engine.plan import Call, Plan, accept, waves
 from engine.progress import ProgressNotifier
 from engine.records import Records
 from engine.split import split_text
-from engine.store import Change, End, Planned, Queue, Settle
+from engine.store import Change, End, Happened, Planned, Queue, Settle
 from engine.waves import Waves
 
 
@@ -49,31 +60,112 @@ class Orchestrator:
         """
         context = await self.contexts.load(operation, notifier)
         if operation.phase is Phase.PLANNING:
-            calls = await self._plan(operation, context)
-        else:
-            calls = operation.unsettled or await self._adapt(operation, context)
-        while calls:
-            for wave in waves(calls):
-                await self.waves.run(wave, operation)
-            calls = await self._adapt(operation, context)
-        await self._commit(await self._respond(operation, context), operation)
+            await self._plan(operation, context)
+        while True:
+            await self._work(operation, context)
+            reply = await self._respond(operation, context)
+            if reply is not None:
+                break
+        await self._commit(reply, operation)
 
-    async def _plan(self, operation: Operation, context: Context) -> tuple[Call, ...]:
+    async def _work(self, operation: Operation, context: Context) -> None:
+        """Waves and adaptations, until the planner has enough."""
+        has_enough = False
+        while True:
+            if to_finish := operation.to_finish:
+                await self.waves.run(to_finish, operation)
+            elif joining := self._joining(operation):
+                await self._adapt(operation, context, joining)
+                has_enough = True  # unless it has planned something now
+            elif operation.unsettled:
+                await self.waves.run(waves(operation.unsettled)[0], operation)
+                has_enough = False
+            elif has_enough or not self._may_ask(operation):
+                return
+            else:
+                await self._adapt(operation, context, joining=())
+                has_enough = True
+
+    def _joining(self, operation: Operation) -> tuple[Message, ...]:
+        """The messages that are to be taken in now; none when it was adapted often enough."""
+        return operation.waiting.steering() if operation.round < self.limits.adaptations_max else ()
+
+    def _may_ask(self, operation: Operation) -> bool:
+        return bool(operation.calls) and operation.round < self.limits.adaptations_max
+
+    async def _plan(self, operation: Operation, context: Context) -> None:
         plan = await self.assistant.planner.plan(operation.message, context)
-        calls = await self._accept(plan, operation)
+        others = tuple(message for message in operation.burst if message.id != operation.message.id)
+        await self._accept(plan, operation, others)
         operation.advance(Fact.PLANNED)
-        return calls
 
-    async def _accept(self, plan: Any, operation: Operation) -> tuple[Call, ...]:
-        """The plan's calls, checked and recorded."""
-        calls = accept(
+    async def _adapt(self, operation: Operation, context: Context, joining: tuple[Message, ...]) -> None:
+        """Ask for more calls after seeing results, or for other ones after a message has joined."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        operation.advance(Fact.ADAPT_ASKED)
+        burst = tuple(sorted((*operation.burst, *joining), key=lambda message: message.order))
+        results = Results(operation.outcomes)
+        seen = attrs.evolve(context, burst=burst)
+        plan = await self.assistant.planner.adapt(burst[-1], results, seen)
+        # Of no consequence: nothing has joined, and nothing is planned.
+        if joining or not (plan is None or (isinstance(plan, Plan) and not plan.calls)):
+            operation.round += 1
+            await self._accept(plan, operation, joining)
+        operation.burst = burst
+        operation.advance(Fact.ADAPTED)
+
+    async def _accept(self, plan: Any, operation: Operation, merged: tuple[Message, ...]) -> None:
+        """Check and record a plan, with the messages that it was the first to see.
+
+        None, where messages have joined, leaves the calls as they are.
+        """
+        replaced: tuple[Call, ...] = ()
+        calls: tuple[Call, ...] = ()
+        if plan is not None or not operation.round:
+            replaced = operation.unsettled
+            calls = self._checked_plan(plan, operation, replaced)
+        skipped = _skipped(replaced, calls)
+        await self.records.write(
+            Planned(
+                operation_id=operation.id,
+                round=operation.round,
+                calls=calls,
+                joined=tuple(message.id for message in merged),
+            ),
+            *((Happened(operation_id=operation.id, outcomes=skipped),) if skipped else ()),
+            *(Settle(message.id, Merged(operation.message.id)) for message in merged),
+        )
+        operation.waiting.remove(merged)
+        operation.outcomes.update({outcome.call_id: outcome for outcome in skipped})
+        for call in calls:
+            operation.calls.pop(call.id, None)  # its place is behind those that were started
+            operation.calls[call.id] = call
+        if plan is not None:
+            self._tell(operation, calls, skipped)
+
+    def _checked_plan(self, plan: Any, operation: Operation, replaced: tuple[Call, ...]) -> tuple[Call, ...]:
+        ids = {call.id for call in replaced}
+        return accept(
             plan,
-            known=operation.calls.keys(),
+            known=operation.calls.keys() - ids,
+            replaced=ids,
             tools=self.assistant.tools,
             calls_max=self.limits.calls_max,
         )
-        await self.records.write(Planned(operation_id=operation.id, round=operation.round, calls=calls))
-        operation.calls.update({call.id: call for call in calls})
+
+    def _tell(self, operation: Operation, calls: Sequence[Call], skipped: Sequence[Outcome]) -> None:
+        for outcome in skipped:
+            self.events.emit(
+                CallFinished(
+                    user_id=operation.user.id,
+                    operation_id=operation.id,
+                    call_id=outcome.call_id,
+                    tool=outcome.tool,
+                    status=outcome.status,
+                    seconds=0.0,
+                    error=outcome.error,
+                )
+            )
         self.events.emit(
             PlanAccepted(
                 user_id=operation.user.id,
@@ -82,26 +174,20 @@ class Orchestrator:
                 waves=tuple(tuple(call.id for call in wave) for wave in waves(calls)),
             )
         )
-        return calls
 
-    async def _adapt(self, operation: Operation, context: Context) -> tuple[Call, ...]:
-        """More calls after seeing results; none when the planner has enough or was asked often enough."""
-        if not operation.calls or operation.round >= self.limits.adaptations_max:
-            return ()
-        await trio.lowlevel.checkpoint_if_cancelled()
-        operation.advance(Fact.ADAPT_ASKED)
-        plan = await self.assistant.planner.adapt(operation.message, Results(operation.outcomes), context)
-        calls: tuple[Call, ...] = ()
-        if plan is not None and not (isinstance(plan, Plan) and not plan.calls):
-            operation.round += 1
-            calls = await self._accept(plan, operation)
-        operation.advance(Fact.ADAPTED)
-        return calls
-
-    async def _respond(self, operation: Operation, context: Context) -> Reply:
+    async def _respond(self, operation: Operation, context: Context) -> Reply | None:
+        """The reply; None when a message has joined before it was there."""
         await trio.lowlevel.checkpoint_if_cancelled()
         operation.advance(Fact.RESPOND_ASKED)
-        made = await self.assistant.responder(operation.message, Results(operation.outcomes), context)
+        results = Results(operation.outcomes)
+        seen = attrs.evolve(context, burst=operation.burst)
+        with trio.CancelScope() as operation.response_scope:
+            made = await self.assistant.responder(operation.newest, results, seen)
+        was_cut = operation.response_scope.cancel_called
+        operation.response_scope = None
+        if was_cut:
+            operation.advance(Fact.STEERED)
+            return None
         return self._checked(made)
 
     def _checked(self, made: Any) -> Reply:
@@ -120,6 +206,7 @@ class Orchestrator:
         await trio.lowlevel.checkpoint_if_cancelled()
         # No checkpoint may fall between here and the store's hand-over.
         operation.advance(Fact.REPLY_MADE)
+        operation.is_commit_in_doubt = True  # should it be given up
         try:
             await self.records.write_once(*changes)
         except StoreUnavailable:
@@ -138,11 +225,11 @@ class Orchestrator:
         operation.advance(Fact.REPLY_RECORDED)
 
     def _give_way(self, operation: Operation) -> bool:
-        """P8: when the commit has failed and a message waits, the operation is superseded by it."""
-        newest = operation.newest_waiting()
-        if newest is None:
+        """P8: when the commit has failed, a message that waits and would interrupt supersedes it."""
+        overtaking = operation.overtaking()
+        if overtaking is None:
             return False
-        operation.cancel(Reason.NEW_MESSAGE, by=newest)
+        operation.cancel(Reason.NEW_MESSAGE, by=overtaking.message_id, undo=overtaking.undo)
         operation.advance(Fact.COMMIT_FAILED)
         return True
 
@@ -163,3 +250,13 @@ class Orchestrator:
             Settle(operation.message.id, Answered(reply)),
             *(Queue(row) for row in rows),
         )
+
+
+def _skipped(replaced: Sequence[Call], calls: Sequence[Call]) -> tuple[Outcome, ...]:
+    """The outcomes of calls that a later plan does without."""
+    again = {call.id for call in calls}
+    return tuple(
+        Outcome(call_id=call.id, tool=call.tool, status=Status.SKIPPED, error="a later plan left it out")
+        for call in replaced
+        if call.id not in again
+    )

@@ -14,7 +14,15 @@ import structlog
 import trio
 
 from engine.assistant import Outbound
-from engine.errors import SendAmbiguous, SendBlocked, SendDelayed, SendError, SendRefused, StoreError
+from engine.errors import (
+    SendAmbiguous,
+    SendBlocked,
+    SendDelayed,
+    SendError,
+    SendRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from engine.events import (
     Events,
     OutgoingBlocked,
@@ -35,6 +43,7 @@ from engine.typing_signals import TypingSignals
 
 _log: Final = structlog.get_logger("midstream.outbox")
 _READ_AGAIN_SECONDS: Final = 1.0
+_MARK_AGAIN_SECONDS: Final = 1.0
 
 
 @attrs.define(eq=False)
@@ -48,6 +57,8 @@ class _Letter:
     was_ambiguous: bool = False
     # The provider spoke of it: it was taken, whatever became of our request.
     is_reported: trio.Event = attrs.field(factory=trio.Event)
+    # It is in no line any more; made when somebody waits for that.
+    has_left: trio.Event | None = None
 
 
 @attrs.define(eq=False)
@@ -61,7 +72,7 @@ class _Line:
 
 
 class Outbox:
-    """Hands rows to the way out.  `on_sent` hears of each row that was taken."""
+    """Hands rows to the way out.  `on_sent` hears of each row that was taken; `now`: seconds since 1970."""
 
     def __init__(
         self,
@@ -71,6 +82,7 @@ class Outbox:
         events: Events,
         limits: Limits,
         on_sent: Callable[[OutboxRow], None],
+        now: Callable[[], float],
     ) -> None:
         self._nursery = nursery
         self._outbound = outbound
@@ -78,6 +90,7 @@ class Outbox:
         self._events = events
         self._limits = limits
         self._on_sent = on_sent
+        self._now = now
         self._number = Number(limits)
         self.typing: Final = TypingSignals(nursery, outbound, limits, lambda: self._number.is_held)
         self._lines: dict[str, _Line] = {}
@@ -143,9 +156,13 @@ class Outbox:
             self._nursery.start_soon(self._read)
 
     async def flush(self, seconds: float) -> None:
-        """Wait until nothing waits in any line, at most `seconds`."""
+        """Wait until nothing that may be sent now waits in any line, at most `seconds`."""
         with trio.move_on_after(seconds):
-            while self._is_reading or any(line.letters for line in self._lines.values()):
+            while self._is_reading or any(
+                letter.row.not_before <= self._now()
+                for line in self._lines.values()
+                for letter in line.letters
+            ):
                 await self._fewer.wait()
 
     # The letters in memory ------------------------------------------------------------------------
@@ -179,6 +196,8 @@ class Outbox:
         line = self._lines.get(letter.row.user.id)
         if line is not None and letter in line.letters:
             line.letters.remove(letter)
+            if letter.has_left is not None:
+                letter.has_left.set()
             self._tell_fewer()
 
     def _end(self, letter: _Letter) -> None:
@@ -244,6 +263,7 @@ class Outbox:
             if letter.is_reported.is_set():
                 self._tell_sent(letter)
                 return
+            await self._keep_back(letter)
             await trio.sleep_until(line.pace.next_at(trio.current_time(), self._limits))
             async with self._number.turn() as may_send:
                 if not may_send or not self._is_due(letter, line):
@@ -262,6 +282,15 @@ class Outbox:
                     self._leave_line(letter)
                     self._nursery.start_soon(self._settle, letter, error)
                     return
+
+    async def _keep_back(self, letter: _Letter) -> None:
+        """Wait until it may be sent, or is dropped before that: the reply has come first."""
+        # A clock that was set back keeps nothing back for longer than one that goes on.
+        seconds = min(letter.row.not_before - self._now(), self._limits.acknowledgement_seconds_min)
+        if seconds > 0:
+            letter.has_left = trio.Event()
+            with trio.move_on_after(seconds):
+                await letter.has_left.wait()
 
     def _is_due(self, letter: _Letter, line: _Line) -> bool:
         """Whether it still needs sending: it may have been dropped or reported of while it waited."""
@@ -392,11 +421,16 @@ class Outbox:
     async def _mark(
         self, letter: _Letter, state: SendState, *, provider_id: str = "", error: str = ""
     ) -> None:
-        """Record how it fared, patiently: what memory forgets the store must know."""
-        try:
-            await self._records.write(self._marked(letter, state, provider_id=provider_id, error=error))
-        except StoreError as refusal:
-            _log.error("row_not_marked", row_id=letter.row.id, state=state.value, error=str(refusal))
+        """Record how it fared, however long the store fails: what memory forgets the store must know."""
+        mark = self._marked(letter, state, provider_id=provider_id, error=error)
+        while True:
+            try:
+                return await self._records.write(mark)
+            except StoreUnavailable:
+                await trio.sleep(_MARK_AGAIN_SECONDS)
+            except StoreError as refusal:
+                _log.error("row_not_marked", row_id=letter.row.id, state=state.value, error=str(refusal))
+                return None
 
     def _marked(self, letter: _Letter, state: SendState, *, provider_id: str = "", error: str = "") -> Mark:
         return Mark(

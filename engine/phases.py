@@ -3,6 +3,7 @@
 Rule 1: an operation changes phase only through a row of TRANSITIONS.
 Rule 2: IN_WAVE has no Interrupted row: a wave in flight always finishes (P2).
 Rule 3: COMMITTING has no Interrupted row: a message that comes then only waits (P8).
+Rule 4: UNDOING has no Interrupted row: what was begun to be taken back is taken back.
 """
 
 import enum
@@ -21,6 +22,7 @@ class Phase(enum.StrEnum):
     ADAPTING = "adapting"
     RESPONDING = "responding"
     COMMITTING = "committing"
+    UNDOING = "undoing"  # interrupted, and taking back what it did
     COMPLETED = "completed"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
@@ -39,13 +41,26 @@ class Fact(enum.StrEnum):
     REPLY_MADE = "reply_made"
     REPLY_RECORDED = "reply_recorded"
     COMMIT_FAILED = "commit_failed"  # the record of the reply was refused and newer messages wait
+    STEERED = "steered"  # a message came while the reply was made: back to the planner with it
     INTERRUPTED = "interrupted"
+    UNDO_STARTED = "undo_started"
+    UNDONE = "undone"
     BROKE = "broke"  # an error: the assistant's or ours
     SUSPENDED = "suspended"  # shutdown, or a store that does not write
 
 
+class Reason(enum.StrEnum):
+    """Why an operation was cancelled; the first three are the `reason` of `session_cancelled`."""
+
+    NEW_MESSAGE = "new_message_received"
+    STOPPED = "user_stopped"
+    DEADLINE = "deadline"
+    SUSPENDED = "suspended"
+
+
 _UNSHIELDED: Final[Mapping[Fact, Phase]] = {
     Fact.INTERRUPTED: Phase.INTERRUPTED,
+    Fact.UNDO_STARTED: Phase.UNDOING,
     Fact.BROKE: Phase.FAILED,
     Fact.SUSPENDED: Phase.SUSPENDED,
 }
@@ -64,10 +79,19 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[Fact, Phase]]] = {
         Fact.SUSPENDED: Phase.SUSPENDED,
     },
     Phase.ADAPTING: {Fact.ADAPTED: Phase.AT_BOUNDARY, **_UNSHIELDED},
-    Phase.RESPONDING: {Fact.REPLY_MADE: Phase.COMMITTING, **_UNSHIELDED},
+    Phase.RESPONDING: {
+        Fact.REPLY_MADE: Phase.COMMITTING,
+        Fact.STEERED: Phase.AT_BOUNDARY,
+        **_UNSHIELDED,
+    },
     Phase.COMMITTING: {
         Fact.REPLY_RECORDED: Phase.COMPLETED,
-        Fact.COMMIT_FAILED: Phase.INTERRUPTED,
+        Fact.COMMIT_FAILED: Phase.AT_BOUNDARY,
+        Fact.BROKE: Phase.FAILED,
+        Fact.SUSPENDED: Phase.SUSPENDED,
+    },
+    Phase.UNDOING: {
+        Fact.UNDONE: Phase.INTERRUPTED,
         Fact.BROKE: Phase.FAILED,
         Fact.SUSPENDED: Phase.SUSPENDED,
     },

@@ -142,25 +142,31 @@ def waves(calls: Sequence[Call]) -> tuple[tuple[Call, ...], ...]:
 
 
 def accept(
-    plan: Any, *, known: Collection[str], tools: Mapping[str, Tool], calls_max: int
+    plan: Any,
+    *,
+    known: Collection[str],
+    tools: Mapping[str, Tool],
+    calls_max: int,
+    replaced: Collection[str] = (),
 ) -> tuple[Call, ...]:
     """The calls of a plan as they are recorded and run, literal arguments in their JSON form.
 
     `known` are the call ids of the operation's earlier plans: they may be referred to and not used again.
-    Raises PlanError naming the call for anything that could not run.
+    `replaced` are those of calls that this plan takes the place of: they may be used again, and a call that
+    refers to one that is not is skipped.  Raises PlanError naming the call for anything that could not run.
     """
     if not isinstance(plan, Plan):
         raise PlanError(f"a planner returns a Plan, not {plan!r:.80}")
-    if len(known) + len(plan.calls) > calls_max:
-        raise PlanError(f"the plan has too many calls: an operation may have {calls_max} (calls_max)")
     ids = {call.id for call in plan.calls}
+    if len(ids.union(known, replaced)) > calls_max:
+        raise PlanError(f"the plan has too many calls: an operation may have {calls_max} (calls_max)")
     for call in plan.calls:
         if call.id in known:
             raise PlanError(
                 f"call {call.id!r}: an earlier plan of this operation used that id; choose another"
             )
         for other in sorted(call.dependencies):
-            if other not in ids and other not in known:
+            if other not in ids and other not in known and other not in replaced:
                 raise PlanError(f"call {call.id!r}: it depends on {other!r}, and there is no such call")
     return tuple(_storable(call, tools) for call in plan.calls)
 

@@ -34,13 +34,11 @@ class Records:
 
     async def write(self, *changes: Change) -> None:
         """Record the changes, whoever cancels meanwhile.  Hands them over before its first checkpoint."""
-        with trio.CancelScope(shield=True):
-            await self._patiently(lambda: self.store.write(changes))
+        await self._bounded(lambda: self._repeatedly(lambda: self.store.write(changes)), shield=True)
 
     async def write_once(self, *changes: Change) -> None:
         """Record the changes in a single attempt, shielded and bounded like `write`."""
-        with trio.CancelScope(shield=True):
-            await self._bounded(lambda: self._once(lambda: self.store.write(changes)))
+        await self._bounded(lambda: self._once(lambda: self.store.write(changes)), shield=True)
 
     async def offer(self, *changes: Change) -> bool:
         """Record what can also be lost: one attempt, not shielded.  Returns whether it was recorded."""
@@ -66,16 +64,15 @@ class Records:
     async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
         return await self._bounded(lambda: self._repeatedly(act))
 
-    async def _bounded(self, act: Callable[[], Awaitable[T]]) -> T:
-        try:
-            with trio.fail_after(self.limits.record_seconds_max):
-                return await act()
-        except trio.TooSlowError:
-            error = StoreUnavailable(
-                f"the store did not answer for {self.limits.record_seconds_max:g} s (record_seconds_max)"
-            )
-            self.events.emit(StoreFailed(error=str(error)))
-            raise error from None
+    async def _bounded(self, act: Callable[[], Awaitable[T]], *, shield: bool = False) -> T:
+        deadline = trio.current_time() + self.limits.record_seconds_max
+        with trio.CancelScope(deadline=deadline, shield=shield):
+            return await act()
+        error = StoreUnavailable(
+            f"the store did not answer for {self.limits.record_seconds_max:g} s (record_seconds_max)"
+        )
+        self.events.emit(StoreFailed(error=str(error)))
+        raise error
 
     async def _once(self, act: Callable[[], Awaitable[T]]) -> T:
         try:

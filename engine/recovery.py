@@ -17,7 +17,7 @@ from engine.limits import Limits
 from engine.model import Outcome, Status
 from engine.operation import Operation
 from engine.phases import Phase
-from engine.plan import waves
+from engine.plan import Call, waves
 from engine.records import Records
 from engine.store import CallRecord, Happened, OperationRecord, Resume
 from engine.tools import Tool
@@ -42,7 +42,7 @@ class Recovery:
         crashes = record.crashes + 1
         if crashes >= self.limits.recovery_attempts_max:
             raise KeepsCrashing(f"the process died {crashes} times in a row while it ran")
-        lost = tuple(self._unknown(call) for call in record.calls if self._is_lost(call))
+        lost = tuple(_unknown(call.call) for call in record.calls if self._is_lost(call))
         # None when nothing was lost: a record of outcomes says that there is a plan.
         happened = (Happened(operation_id=operation.id, outcomes=lost),) if lost else ()
         await self.records.write(Resume(operation.id), *happened)
@@ -56,30 +56,53 @@ class Recovery:
             )
         )
 
+    async def recall(self, operation: Operation) -> None:
+        """Fill in what is recorded of an operation that an earlier process began and that only ends now.
+
+        What was started and has no outcome is unknown.  Raises StoreUnavailable.
+        """
+        if operation.is_left:
+            record = await self.records.read_operation(operation.id)
+            if record is not None:
+                if operation.undo and not operation.was_suspended:
+                    # What is taken back may be what kills the process.
+                    operation.crashes = record.crashes + 1
+                    await self.records.write(Resume(operation.id))
+                self._fill(operation, record, ())
+        for call in operation.to_finish:
+            operation.outcomes[call.id] = _unknown(call)
+            operation.unrecorded.add(call.id)
+            operation.started.append(call.id)
+
     def _is_lost(self, record: CallRecord) -> bool:
         tool = self.tools.get(record.call.tool)
         return record.intended and record.outcome is None and not (tool and tool.idempotent)
-
-    def _unknown(self, record: CallRecord) -> Outcome:
-        return Outcome(
-            call_id=record.call.id,
-            tool=record.call.tool,
-            status=Status.UNKNOWN,
-            error="the process died while it ran",
-        )
 
     def _fill(self, operation: Operation, record: OperationRecord, lost: tuple[Outcome, ...]) -> None:
         known = tuple(call.outcome for call in record.calls if call.outcome is not None)
         operation.calls.update({call.call.id: call.call for call in record.calls})
         operation.outcomes.update(self.contexts.results((*known, *lost)))
-        operation.round = max((call.round for call in record.calls), default=0)
-        # What is made again is counted then.
-        operation.calls_started = sum(
-            call.intended and call.call.id in operation.outcomes for call in record.calls
-        )
+        operation.burst = record.burst
+        # A write that nobody waited for any more may have taken them in.
+        operation.waiting.remove(record.burst)
+        operation.round = record.round
+        # What is made again is started again.
+        made = [call for call in record.calls if call.call.id in operation.outcomes]
+        operation.started = [call.call.id for call in sorted(made, key=_start) if call.intended]
+        operation.cut_short = frozenset(call.call.id for call in record.calls if call.intended)
         operation.waves_run = _waves_finished(record, operation)
         operation.phase = Phase.PLANNING if record.phase is Phase.PLANNING else Phase.AT_BOUNDARY
         operation.is_left = False
+
+
+def _unknown(call: Call) -> Outcome:
+    return Outcome(
+        call_id=call.id, tool=call.tool, status=Status.UNKNOWN, error="the process died while it ran"
+    )
+
+
+def _start(record: CallRecord) -> float:
+    return record.intended_at or 0.0
 
 
 def _waves_finished(record: OperationRecord, operation: Operation) -> int:

@@ -10,14 +10,19 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+import attrs
 import trio
 
+from engine.aside import Aside
 from engine.assistant import Assistant, Outbound
+from engine.beginnings import Beginnings
+from engine.bursts import Debounce
 from engine.calls import Caller
 from engine.context import ContextManager
 from engine.endings import Endings
 from engine.errors import AssistantError, InboxFull, StoreUnavailable
 from engine.events import DrainFinished, DrainStarted, Events, MessageSettled, RecoveryStarted
+from engine.languages import Languages, with_acknowledgement
 from engine.limits import Limits
 from engine.model import DeliveryReport, Fate, Message, OutboxRow, OutgoingKind, Turn, User
 from engine.orchestrator import Orchestrator
@@ -25,10 +30,12 @@ from engine.outbox import Outbox
 from engine.policy import POLICIES, Policy
 from engine.records import Records
 from engine.recovery import Recovery
+from engine.runner import Runner
 from engine.sessions import SessionManager
 from engine.store import Accept, Change, Committed, Depths, Report, Store, Unfinished
 from engine.texts import ACKNOWLEDGEMENT
 from engine.threads import Threads
+from engine.undoing import Undoing
 from engine.waiters import Waiters
 from engine.waves import Waves
 
@@ -52,7 +59,7 @@ class Engine:
         outbound: Outbound,
         policy: Policy,
         limits: Limits,
-        acknowledgement: str,
+        languages: Languages,
         now: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -68,41 +75,73 @@ class Engine:
         self._threads = Threads(limits)
         self._waiters = Waiters()
         records = Records(store, self.events, limits)
-        self._outbox = Outbox(nursery, outbound, records, self.events, limits, on_sent=self._on_sent)
-        caller = Caller(assistant.tools, self._threads, self.events, limits)
+        self._outbox = Outbox(nursery, outbound, records, self.events, limits, on_sent=self._on_sent, now=now)
         contexts = ContextManager(assistant, records)
-        orchestrator = Orchestrator(
-            assistant=assistant,
-            waves=Waves(caller, records, self.events, limits, now),
-            contexts=contexts,
-            records=records,
-            events=self.events,
-            limits=limits,
-            now=now,
-            new_id=new_id,
+        recovery = Recovery(
+            tools=assistant.tools, contexts=contexts, records=records, events=self.events, limits=limits
         )
         endings = Endings(
+            recovery=recovery,
+            undoing=Undoing(
+                tools=assistant.tools,
+                threads=self._threads,
+                contexts=contexts,
+                records=records,
+                events=self.events,
+                limits=limits,
+                now=now,
+            ),
             records=records,
             events=self.events,
-            acknowledgement=acknowledgement,
+            languages=languages,
+            limits=limits,
             now=now,
             new_id=new_id,
             on_suspended=self._waiters.suspend,
         )
-        self.sessions: Final = SessionManager(
+        aside = Aside(
             nursery=nursery,
-            orchestrator=orchestrator,
-            recovery=Recovery(
-                tools=assistant.tools, contexts=contexts, records=records, events=self.events, limits=limits
+            records=records,
+            languages=languages,
+            new_id=new_id,
+            on_suspended=self._waiters.suspend,
+        )
+        caller = Caller(assistant.tools, self._threads, self.events, limits)
+        runner = Runner(
+            orchestrator=Orchestrator(
+                assistant=assistant,
+                waves=Waves(caller, records, self.events, limits, now),
+                contexts=contexts,
+                records=records,
+                events=self.events,
+                limits=limits,
+                now=now,
+                new_id=new_id,
+            ),
+            beginnings=Beginnings(
+                recovery=recovery, endings=endings, records=records, events=self.events, now=now
             ),
             endings=endings,
+            aside=aside,
             records=records,
             events=self.events,
             limits=limits,
             policy=policy,
-            now=now,
             new_id=new_id,
             signal=self._outbox.typing.show,
+            on_suspended=self._waiters.suspend,
+        )
+        self.sessions: Final = SessionManager(
+            nursery=nursery,
+            runner=runner,
+            records=records,
+            events=self.events,
+            limits=limits,
+            policy=policy,
+            languages=languages,
+            endings=endings,
+            aside=aside,
+            now=now,
             on_suspended=self._waiters.suspend,
         )
 
@@ -111,12 +150,15 @@ class Engine:
     async def receive(self, messages: Sequence[Message], reports: Sequence[DeliveryReport] = ()) -> None:
         """Take messages in; returns when they are on disk (P5) and delivered, in this order.
 
-        `reports` are what the provider says of messages that were sent.  Raises InboxFull when more wait to
-        be written than `writes_waiting_max`, StoreUnavailable when the store does not take them; in both
-        cases the sender should send them again.
+        Messages of one user in one call are one burst.  `reports` are what the provider says of messages that
+        were sent.  Raises InboxFull when more wait to be written than `writes_waiting_max`, StoreUnavailable
+        when the store does not take them; in both cases the sender should send them again.
         """
+        debounce = Debounce(
+            seconds=self.limits.debounce_seconds, seconds_max=self.limits.debounce_seconds_max
+        )
         changes: list[Change] = [
-            *(Accept(message=message, at=self._now()) for message in messages),
+            *(Accept(message=message, at=self._now(), debounce=debounce) for message in messages),
             *(Report(report) for report in reports),
         ]
         if not changes:
@@ -268,16 +310,20 @@ async def open_engine(
     policy: str | Policy = "interrupt",
     limits: Limits | None = None,
     acknowledgement: str = ACKNOWLEDGEMENT,
+    languages: Languages | None = None,
     now: Callable[[], float] = time.time,
     new_id: Callable[[], str] = _new_id,
 ) -> AsyncIterator[Engine]:
     """Run an engine for the length of the block; at its end the engine is drained.
 
-    `outbound` sends to the user; `policy` is a name in POLICIES or a function; an empty `acknowledgement`
-    sends none; `now` is seconds since 1970.  Raises StoreUnusable when the store cannot be opened, and
-    AssistantError for a policy that does not exist.
+    `outbound` sends to the user; `policy` is a name in POLICIES or a function, and an assistant's own goes
+    before it.  `acknowledgement` is said in every language, empty: none is; `languages` are all the texts and
+    stop words, and take its place.  `now` is seconds since 1970.  Raises StoreUnusable when the store cannot
+    be opened, and AssistantError for a policy that does not exist.
     """
-    decide = _policy(policy)
+    named = _policy(policy)
+    decide = assistant.policy or named
+    known = attrs.evolve(languages or with_acknowledgement(acknowledgement), language_of=assistant.language)
     body_error: BaseException | None = None
 
     is_open = False
@@ -294,7 +340,7 @@ async def open_engine(
             outbound=outbound,
             policy=decide,
             limits=limits or Limits(),
-            acknowledgement=acknowledgement,
+            languages=known,
             now=now,
             new_id=new_id,
         )

@@ -6,14 +6,13 @@ from typing import Any
 import attrs
 import trio
 
+from engine.limits import Limits
 from engine.model import Message, User
 from engine.operation import Operation
+from engine.phases import Phase, Reason
 from engine.policy import Snapshot
 from engine.progress import ProgressNotifier
-
-
-def _order(message: Message) -> tuple[int, int]:
-    return message.order
+from engine.waiting import WaitingMessages
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -21,8 +20,10 @@ class ActiveSession:
     """One user's live row in the table."""
 
     user: User
-    # Messages that have been delivered and not begun, in inbox order.
-    waiting: list[Message] = attrs.field(factory=list, repr=False)
+    # Messages that have been delivered and not begun.
+    waiting: WaitingMessages = attrs.field(factory=WaitingMessages, repr=False)
+    # What waits has changed, or it is time to stop: whoever waits for the next start looks again.
+    changed: trio.Event = attrs.field(factory=trio.Event, repr=False)
     # The operation that runs, with its scope; None between operations.
     operation: Operation | None = None
     # The parent of everything the operation does; open while there is one.
@@ -30,6 +31,8 @@ class ActiveSession:
     notifier: ProgressNotifier | None = attrs.field(default=None, repr=False)
     # Its first operation is an earlier process's, or a message's that waited then: it waits its turn.
     is_recovered: bool = False
+    # How many of its operations in a row were interrupted last (P13).
+    interruptions: int = 0
 
     @property
     def user_id(self) -> str:
@@ -53,22 +56,28 @@ class ActiveSession:
     @property
     def credentials(self) -> Mapping[str, Any]:
         """What the operation's tools may use; never stored or logged."""
-        return self.operation.credentials if self.operation else {}
+        return (self.operation.credentials if self.operation else None) or {}
 
-    def newest_waiting_id(self) -> str | None:
-        """The id of the message that runs next."""
-        newest = max(self.waiting, key=_order, default=None)
-        return newest.id if newest else None
+    def snapshot(self, limits: Limits, *, is_late: bool = False, phase: Phase | None = None) -> Snapshot:
+        """The session as a policy sees it; `phase`: as if its operation stood there."""
+        operation = self.operation
+        if operation is None:
+            return Snapshot(phase=None, waiting=len(self.waiting), is_late=is_late)
+        operation.notice_deadline()
+        return Snapshot(
+            phase=phase or operation.phase,
+            running=operation.message,
+            interrupted=operation.reason is not None,
+            waiting=len(self.waiting),
+            is_late=is_late,
+            is_protected=operation.is_protected,
+            can_adapt=operation.round < limits.adaptations_max,
+        )
 
-    def take_waiting(self) -> tuple[Message, tuple[Message, ...]]:
-        """The message that runs next, and those it supersedes; nothing waits afterwards."""
-        newest = max(self.waiting, key=_order)
-        between = tuple(message for message in self.waiting if message is not newest)
-        self.waiting = []
-        return newest, between
-
-    def snapshot(self) -> Snapshot:
-        """The session as a policy sees it."""
-        if self.operation is None:
-            return Snapshot(phase=None)
-        return Snapshot(phase=self.operation.phase, interrupted=self.operation.reason is not None)
+    def count(self, operation: Operation) -> None:
+        """An operation has ended: one interruption more in a row, or the end of that row (P13)."""
+        is_interrupted = operation.phase is Phase.INTERRUPTED and operation.reason is Reason.NEW_MESSAGE
+        if is_interrupted and not operation.stops.were_heard:
+            self.interruptions += 1
+        elif operation.phase is not Phase.SUSPENDED:
+            self.interruptions = 0

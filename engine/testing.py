@@ -5,7 +5,7 @@ Rule 1: a fake keeps the promises of what it stands for, and is itself under tes
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import trio
@@ -24,15 +24,16 @@ from engine.events import (
     WaveFinished,
     WaveStarted,
 )
-from engine.model import Message, OutboxRow, Results, TypingSignal, User
+from engine.model import Message, OutboxRow, Outcome, OutgoingKind, Results, TypingSignal, User
 from engine.plan import Plan
 from engine.runtime import Engine, open_engine
 from engine.store import Change, Listener
 from engine.store.memory import MemoryStore
-from engine.tools import Tool, tool
+from engine.tools import Tool, ToolContext, tool
 
 # What happened: seconds on Trio's clock, a word, a detail.
 Entry = tuple[float, str, str]
+_SAID: Final = frozenset(OutgoingKind)
 
 
 @attrs.define(eq=False)
@@ -44,6 +45,20 @@ class Trail:
     def add(self, word: str, detail: str = "") -> None:
         """Note something at the present time."""
         self.entries.append((trio.current_time(), word, detail))
+
+    def of(self, *words: str) -> list[Entry]:
+        """What happened of this kind."""
+        return [entry for entry in self.entries if entry[1] in words]
+
+    @property
+    def said(self) -> list[Entry]:
+        """What the user was sent.  Who sends is not who works: within one instant their order is chance."""
+        return [entry for entry in self.entries if entry[1] in _SAID]
+
+    @property
+    def done(self) -> list[Entry]:
+        """Everything else, in order."""
+        return [entry for entry in self.entries if entry[1] not in _SAID]
 
     def hear(self, event: Event) -> None:
         """A hook for `engine.events.subscribe`: the life of operations, and fates."""
@@ -164,6 +179,39 @@ def sleeping_tool(name: str, seconds: float, *, timeout: float = 60.0, trail: Tr
     return tool(timeout=timeout)(sleep)
 
 
+def undoable_tool(
+    name: str,
+    seconds: float,
+    *,
+    trail: Trail,
+    undo_seconds: float = 0.0,
+    undo_failures: int = 0,
+    **more: Any,
+) -> Tool:
+    """A tool that takes `seconds` and returns its name, with an undo that takes `undo_seconds`.
+
+    The trail hears when it was through (`acted`) and of each attempt to take it back (`undo`, at its start);
+    the first `undo_failures` of these fail.  `more` is for `@tool`.
+    """
+    failures = undo_failures
+
+    async def act() -> str:
+        await trio.sleep(seconds)
+        trail.add("acted", name)
+        return name
+
+    async def undo(args: dict[str, Any], outcome: Outcome, context: ToolContext) -> None:
+        nonlocal failures
+        trail.add("undo", name)
+        await trio.sleep(undo_seconds)
+        if failures:
+            failures -= 1
+            raise ValueError(f"{name} is sold out")
+
+    act.__name__ = act.__qualname__ = name
+    return tool(**{"timeout": 60.0, "undo": undo, **more})(act)
+
+
 def hanging_tool(name: str, *, timeout: float) -> Tool:
     """A tool that never returns; its timeout ends it."""
 
@@ -214,6 +262,13 @@ class UnreliableStore(MemoryStore):
         await trio.sleep(self.seconds)
         await super().write(changes)
         written.set()
+
+
+def left_by_a_crash(store: MemoryStore) -> MemoryStore:
+    """What the next process finds when this one dies now: a copy, of which the living one knows nothing."""
+    left = MemoryStore()
+    store._connection.backup(left._connection)
+    return left
 
 
 @attrs.define(eq=False)

@@ -77,7 +77,8 @@ class ToolContext:
 class Tool:
     """What `@tool` makes of a function.  Calling it calls the function, as a unit test would.
 
-    `timeout` is seconds for all attempts together; `parameters` and `returns` are annotations.
+    `timeout` is seconds for all attempts together; `parameters` and `returns` are annotations; `title` is
+    what users are told that it does, empty when they are not told of it.
     """
 
     name: str
@@ -87,6 +88,8 @@ class Tool:
     idempotent: bool
     retries: int
     undo: Callable[..., Any] | None = attrs.field(repr=False)
+    reusable_seconds: float = 0.0
+    title: str = ""
     parameters: Mapping[str, Any] = attrs.field(repr=False)
     required: frozenset[str] = attrs.field(repr=False)
     returns: Any = attrs.field(repr=False)
@@ -147,13 +150,23 @@ def tool(
     idempotent: bool = False,
     retries: int = 0,
     undo: Callable[..., Any] | None = None,
+    reusable_seconds: float = 0,
+    title: str | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function.  Its name, parameters and docstring become what a planner sees.
 
     `timeout`: seconds that all attempts at a call may take together.  `idempotent`: acting twice with the
     same idempotency key has no second effect, so a call that a crash cut off is run again.  `retries`: how
-    many more times a call that raised is tried; only for idempotent tools.  `undo(args, outcome, context)`:
-    takes the act back.  A parameter named `context` receives the `ToolContext` and is no part of the schema.
+    many more times a call that raised is tried; only for idempotent tools.  A parameter named `context`
+    receives the `ToolContext` and is no part of the schema.
+
+    `undo(args, outcome, context)`, async or plain, takes the act back.  It must be idempotent: it may be
+    called again after a crash, and for a call of which nobody knows whether it acted.  `args` are the call's
+    arguments by name; `context.idempotency_key` is the key that the call had.
+
+    `reusable_seconds`: a call with the same arguments as one that succeeded in a superseded request, at most
+    so long ago, takes over its outcome instead of being made.  `title`: what the user is told was done, as
+    "a table booked"; None: the name with spaces; empty: nothing is said of it.
 
     Raises AssistantError when the function cannot be a tool.
     """
@@ -167,6 +180,14 @@ def tool(
         raise AssistantError("@tool(retries=...) needs idempotent=True: a retry acts on the world again")
     if undo is not None and not callable(undo):
         raise AssistantError(f"@tool(undo=...) must be a function, not {undo!r}")
+    if isinstance(reusable_seconds, bool) or not (
+        isinstance(reusable_seconds, int | float) and 0 <= reusable_seconds < math.inf
+    ):
+        raise AssistantError(
+            f"@tool(reusable_seconds=...) must be a number of seconds, zero or more, not {reusable_seconds!r}"
+        )
+    if title is not None and not isinstance(title, str):
+        raise AssistantError(f"@tool(title=...) must be a text, not {title!r}")
 
     def decorate(function: Callable[..., Any]) -> Tool:
         parameters, required, takes_context = _parameters(function)
@@ -178,6 +199,8 @@ def tool(
             idempotent=idempotent,
             retries=retries,
             undo=undo,
+            reusable_seconds=float(reusable_seconds),
+            title=function.__name__.replace("_", " ") if title is None else title,
             parameters=parameters,
             required=required,
             returns=_hints(function).get("return", Any),

@@ -13,13 +13,13 @@ import attrs
 import trio
 
 from engine.calls import Caller
-from engine.errors import StoreUnavailable
+from engine.errors import StoreUnavailable, ToolFailed
 from engine.events import CallFinished, Events, WaveFinished, WaveStarted
 from engine.limits import Limits
 from engine.model import Outcome, Status
 from engine.operation import Operation
 from engine.phases import Fact
-from engine.plan import Call, blocked_by
+from engine.plan import Call, blocked_by, resolve
 from engine.records import Records
 from engine.store import Happened, Intended
 
@@ -42,7 +42,7 @@ class Waves:
         """
         # P3.  An operation that is already cancelled would still run the wave: the shield hides it.
         await trio.lowlevel.checkpoint_if_cancelled()
-        ready = self._skip_blocked(wave, operation)
+        ready = self._take_over(self._skip_blocked(wave, operation), operation)
         operation.advance(Fact.WAVE_STARTED)
         started_at = trio.current_time()
         with trio.CancelScope(shield=True):  # each of its parts is bounded
@@ -75,19 +75,44 @@ class Waves:
         return tuple(ready)
 
     def _skip(self, call: Call, reason: str, operation: Operation) -> None:
-        operation.unrecorded.add(call.id)
-        operation.outcomes[call.id] = Outcome(
-            call_id=call.id, tool=call.tool, status=Status.SKIPPED, error=reason
-        )
+        skipped = Outcome(call_id=call.id, tool=call.tool, status=Status.SKIPPED, error=reason)
+        self._settle(skipped, operation)
+
+    def _take_over(self, ready: Sequence[Call], operation: Operation) -> tuple[Call, ...]:
+        """The calls that must be made; the others have a superseded request's outcome."""
+        to_make = []
+        for call in ready:
+            found = self._find_reusable(call, operation)
+            if found is None:
+                to_make.append(call)
+            else:
+                self._settle(attrs.evolve(found, call_id=call.id, reused=True, seconds=0.0), operation)
+        return tuple(to_make)
+
+    def _find_reusable(self, call: Call, operation: Operation) -> Outcome | None:
+        tool = self.caller.tools.get(call.tool)
+        if tool is None or not tool.reusable_seconds:
+            return None
+        try:
+            arguments = resolve(call.args, operation.outcomes)
+        except ToolFailed:  # the call itself says so when it is made
+            return None
+        return operation.reusable.find(tool, arguments, now=self.now())
+
+    def _settle(self, outcome: Outcome, operation: Operation) -> None:
+        """The outcome of a call that is not made."""
+        operation.unrecorded.add(outcome.call_id)
+        operation.outcomes[outcome.call_id] = outcome
         self.events.emit(
             CallFinished(
                 user_id=operation.user.id,
                 operation_id=operation.id,
-                call_id=call.id,
-                tool=call.tool,
-                status=Status.SKIPPED,
+                call_id=outcome.call_id,
+                tool=outcome.tool,
+                status=outcome.status,
                 seconds=0.0,
-                error=reason,
+                error=outcome.error,
+                reused=outcome.reused,
             )
         )
 
@@ -95,6 +120,7 @@ class Waves:
         call_ids = tuple(call.id for call in ready)
         await self.records.write(Intended(operation_id=operation.id, call_ids=call_ids, at=self.now()))
         operation.waves_run += 1
+        operation.started.extend(call_ids)
         operation.unrecorded.update(call_ids)
         self.events.emit(
             WaveStarted(

@@ -13,8 +13,18 @@ from typing import Protocol
 
 import attrs
 
-from engine.model import DeliveryReport, Fate, Message, OutboxRow, Outcome, SendState, Turn
-from engine.phases import Phase
+from engine.bursts import Debounce
+from engine.model import (
+    DeliveryReport,
+    Fate,
+    Message,
+    OutboxRow,
+    Outcome,
+    SendState,
+    Turn,
+    UndoStatus,
+)
+from engine.phases import Phase, Reason
 from engine.plan import Call
 
 # Changes ------------------------------------------------------------------------------------------
@@ -25,19 +35,26 @@ class Accept:
     """A message came.  A known id changes nothing and is not heard of (P5).
 
     `at`: seconds since 1970; the timestamp of a message that has none, but never before its user's newest.
+    `debounce` says which burst it belongs to and when that may start; messages accepted in one write are one
+    delivery.
     """
 
     message: Message
     at: float
+    debounce: Debounce = attrs.field(factory=Debounce)
 
 
 @attrs.frozen(kw_only=True)
 class Begin:
-    """An operation begins for a message.  Everything it does is recorded under its id."""
+    """An operation begins for a message.  Everything it does is recorded under its id.
+
+    `burst`: the ids of all the messages it works on; empty: of that one alone.
+    """
 
     operation_id: str
     message: Message
     at: float
+    burst: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -56,11 +73,16 @@ class Suspend:
 
 @attrs.frozen(kw_only=True)
 class Planned:
-    """A plan was accepted.  `round` 0 is the first, then one more for each adaptation."""
+    """A plan was accepted.  `round` 0 is the first, then one more for each adaptation.
+
+    A call whose id is known takes the place of the one that has it, which must not have been started.
+    `joined`: the ids of messages that the operation works on from here on.
+    """
 
     operation_id: str
     round: int
     calls: tuple[Call, ...]
+    joined: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -85,19 +107,42 @@ class Interrupt:
     """An operation was interrupted; its notes not yet on their way are dropped.
 
     The acknowledgement is queued with it, once an operation (P9): the first record of an interruption
-    stands, and one that comes after the operation's end changes nothing.
+    stands, and one that comes after the operation's end changes nothing.  `by` is a message's id, empty when
+    it was none; `undo`: what was done is to be taken back before the operation ends.
     """
 
     operation_id: str
     by: str
+    reason: Reason = Reason.NEW_MESSAGE
+    undo: bool = False
     acknowledgement: OutboxRow | None = None
+
+
+@attrs.frozen(kw_only=True)
+class UndoIntended:
+    """A call is about to be taken back: the intent before the act."""
+
+    operation_id: str
+    call_id: str
+    at: float
+
+
+@attrs.frozen(kw_only=True)
+class Undone:
+    """What became of taking a call back; the first record stands.  `error` is one line."""
+
+    operation_id: str
+    call_id: str
+    status: UndoStatus
+    error: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class End:
     """An operation is over; the first end recorded stands.
 
-    Its calls that never began are skipped; those that began and have no outcome are unknown (P6).
+    Its calls that never began are skipped; those that began and have no outcome are unknown (P6).  It counts
+    as one interruption more in a row, or ends that row (P13).
     """
 
     operation_id: str
@@ -107,7 +152,10 @@ class End:
 
 @attrs.frozen
 class Settle:
-    """A message's fate (P4).  The first one recorded stands.  An answer takes its place in the history."""
+    """A message's fate (P4).  The first one recorded stands.
+
+    What its user was told with it (an answer, a word on what was stopped) takes its place in the history.
+    """
 
     message_id: str
     fate: Fate
@@ -115,7 +163,10 @@ class Settle:
 
 @attrs.frozen
 class Queue:
-    """A message to a user, to be sent.  A known row id changes nothing."""
+    """A message to a user, to be sent.  A known row id changes nothing.
+
+    With a reply or an apology its user's acknowledgements that are not on their way are dropped (P9).
+    """
 
     row: OutboxRow
 
@@ -152,6 +203,8 @@ Change = (
     | Intended
     | Happened
     | Interrupt
+    | UndoIntended
+    | Undone
     | End
     | Settle
     | Queue
@@ -165,10 +218,15 @@ class Accepted:
     """A message that was new to the store, with its place in the inbox.
 
     `newest` is the id of a newer message of the same user when there is one: then this one is late (P12).
+    `burst_id` names the burst it belongs to, `starts_at` (seconds since 1970) is when that may start.
+    `interruptions`: how many of its user's operations in a row were interrupted last (P13).
     """
 
     message: Message
     newest: str | None = None
+    burst_id: str
+    starts_at: float
+    interruptions: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -225,11 +283,31 @@ Listener = Callable[[Committed], None]
 
 
 @attrs.frozen(kw_only=True)
+class CallRecord:
+    """A planned call and how far it came.  Times are seconds since 1970, None for what was not begun."""
+
+    call: Call
+    round: int
+    intended_at: float | None = None
+    undo_intended_at: float | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def intended(self) -> bool:
+        """Whether it was started, or may have been."""
+        return self.intended_at is not None
+
+
+@attrs.frozen(kw_only=True)
 class SupersededRecord:
-    """A superseded message and the recorded outcomes of its operation (none when it never began)."""
+    """A superseded message, the burst it was the newest of, and its operation's calls.
+
+    The burst and the calls are empty when no operation began for it.
+    """
 
     message: Message
-    outcomes: tuple[Outcome, ...]
+    burst: tuple[Message, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -241,25 +319,22 @@ class Conversation:
 
 
 @attrs.frozen(kw_only=True)
-class CallRecord:
-    """A planned call and how far it came: `outcome` None and `intended` says that it was started."""
-
-    call: Call
-    round: int
-    intended: bool
-    outcome: Outcome | None
-
-
-@attrs.frozen(kw_only=True)
 class OperationRecord:
-    """An operation as the store has it."""
+    """An operation as the store has it.
+
+    `burst`: all the messages it works on, in order.  `round`: how many adaptations were made.
+    """
 
     operation_id: str
     message: Message
+    burst: tuple[Message, ...]
     phase: Phase
     interrupted_by: str | None
+    reason: Reason | None
+    undo: bool
     started_at: float
     ended_at: float | None
+    round: int
     calls: tuple[CallRecord, ...]
     # How often in a row a process died while it ran; -1 after a suspension.
     crashes: int = 0
@@ -267,12 +342,18 @@ class OperationRecord:
 
 @attrs.frozen(kw_only=True)
 class UnfinishedOperation:
-    """An operation without an end, as far as it is recorded; its calls are read when it goes on."""
+    """An operation without an end, as far as it is recorded; its calls are read when it goes on.
+
+    `others`: older messages of its burst that have no fate yet.
+    """
 
     operation_id: str
     message: Message
     phase: Phase
     interrupted_by: str | None
+    reason: Reason | None = None
+    undo: bool = False
+    others: tuple[Message, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -280,10 +361,12 @@ class Unfinished:
     """What an earlier process left of one user's work: operations, at most one as a rule, and messages.
 
     Both in inbox order; a message that an operation works on is not among those that wait.
+    `interruptions`: how many of the user's operations in a row were interrupted last (P13).
     """
 
     operations: tuple[UnfinishedOperation, ...] = ()
     waiting: tuple[Accepted, ...] = ()
+    interruptions: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -113,7 +113,8 @@ FATES: list[tuple[Fate, str]] = [
     (Superseded("m2"), '{"by":"m2"}'),
     (Merged("m0"), '{"into":"m0"}'),
     (Rejected("too many"), '{"reason":"too many"}'),
-    (Stopped(), "{}"),
+    (Stopped(), '{"told":""}'),
+    (Stopped("Stopped. Already done: a table."), '{"told":"Stopped. Already done: a table."}'),
     (Ignored("a reaction"), '{"reason":"a reaction"}'),
     (Failed("ValueError: x"), '{"reason":"ValueError: x"}'),
 ]
@@ -126,6 +127,11 @@ def test_a_fate_comes_back_as_it_went_in(fate: Fate, text: str) -> None:
     back = decode_fate(fate.name, text)
     assert back == fate
     assert type(back) is type(fate)
+
+
+def test_a_stop_that_an_older_version_recorded_can_be_read() -> None:
+    """It did not write down what its user was told."""
+    assert decode_fate("stopped", "{}") == Stopped()
 
 
 def test_every_fate_that_is_recorded_can_be_read() -> None:

@@ -13,6 +13,9 @@ FIELDS = [field.name for field in attrs.fields(Limits)]
 MAY_BE_ZERO = {
     "grace_seconds",
     "owner_wait_seconds",
+    "debounce_seconds",
+    "debounce_seconds_max",
+    "acknowledgement_seconds_min",
     "adaptations_max",
     "progress_notes_max",
     "progress_seconds_min",
@@ -61,6 +64,14 @@ def test_the_defaults_that_are_promised() -> None:
     """What the reference names, as an operator reads it."""
     limits = Limits()
     assert (limits.wave_seconds_max, limits.grace_seconds, limits.settle_seconds) == (60.0, 20.0, 30.0)
+    assert (limits.operation_seconds_max, limits.interruptions_max, limits.undo_attempts_max) == (
+        600.0,
+        10,
+        3,
+    )
+    # A message is answered at once, and an acknowledgement sent at once, unless somebody wants it otherwise.
+    assert (limits.debounce_seconds, limits.debounce_seconds_max) == (0.0, 10.0)
+    assert limits.acknowledgement_seconds_min == 0.0
     # WhatsApp: a text message has at most 4,096 characters, a typing indicator fades after 25 s, one
     # message per 6 s to one user.
     assert limits.text_characters_max == 4096
@@ -75,3 +86,6 @@ def test_the_defaults_fit_together() -> None:
     assert limits.text_characters_max < limits.reply_characters_max
     assert limits.send_retry_seconds_min < limits.send_retry_seconds_max
     assert limits.receive_seconds_max < limits.record_seconds_max < limits.wave_seconds_max
+    assert limits.wave_seconds_max < limits.operation_seconds_max
+    assert limits.debounce_seconds < limits.debounce_seconds_max
+    assert limits.waiting_messages_max < limits.burst_messages_max

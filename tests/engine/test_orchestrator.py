@@ -252,7 +252,7 @@ async def test_a_commit_that_fails_while_a_message_waits_is_superseded(autojump_
     # What happens in one instant is in no order.
     assert sorted(entry for entry in trail.entries if entry[1] not in ("planned", "completed")) == [
         (0, "started", "m1"),
-        (4, "acknowledgement", "Got it! Switching to your new request..."),
+        (2, "acknowledgement", "Got it! Switching to your new request..."),
         (4, "cancelled", "new_message_received"),
         (4, "started", "m2"),
         (4, "superseded", "m1 by m2"),

@@ -171,10 +171,14 @@ async def test_a_planner_that_is_cut_cannot_send_a_note(autojump_clock: MockCloc
     assistant = Assistant(planner=Planner(), responder=respond, tools=[])
     told = []
     async with open_conversation(assistant) as conversation:
-        conversation.engine.events.subscribe(lambda event: told.append(event.name))
+        conversation.engine.events.subscribe(
+            lambda event: told.append((event.name, getattr(event, "kind", "")))
+        )
         await conversation.send(("m1", "one"))
         await trio.sleep(1)
         conversation.engine.stop("15551234567")
         await trio.sleep(20)
-    assert "session_cancelled" in told
-    assert "outgoing_queued" not in told
+    assert ("session_cancelled", "") in told
+    # The answer to the stop, and nothing before it.
+    assert [kind for name, kind in told if name == "outgoing_queued"] == ["notice"]
+    assert conversation.outbound.texts == ["Stopped. Nothing had been done yet."]

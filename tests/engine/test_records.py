@@ -354,7 +354,9 @@ async def test_a_read_is_tried_again_until_it_is_answered(
     recorded.store.asked.clear()
     recorded.store.refusals = 3
     conversation = await recorded.records.read_conversation(ANNA.id)
-    assert conversation.turns == (Turn(role="user", text="Hello", message_id="m1", sequence=1),)
+    assert conversation.turns == (
+        Turn(role="user", text="Hello", message_id="m1", sequence=1, fate="stopped"),
+    )
     assert (recorded.store.asked, recorded.told) == ([0, 0, 0.125, 0.375], [(0, FULL)])
 
 

@@ -316,9 +316,8 @@ async def test_messages_that_wait_are_decided_as_if_they_came_now(autojump_clock
     # The process died right after their commit: nobody has decided anything about them.
     async with world.store.open(lambda committed: None):
         user = User(ANNA)
-        await world.store.write(
-            [Accept(message=Message(id=id, user=user, text=id, timestamp=99), at=0) for id in ("m2", "m3")]
-        )
+        for id in ("m2", "m3"):
+            await world.store.write([Accept(message=Message(id=id, user=user, text=id, timestamp=99), at=0)])
     again = two_waves(world, idempotent=True)
     async with open_life(world, again) as second:
         await settle(second)
@@ -335,6 +334,28 @@ async def test_messages_that_wait_are_decided_as_if_they_came_now(autojump_clock
     (taken_back, _) = again.planner.contexts["m3"].superseded
     assert taken_back.results["a"].value == "a done"
     assert taken_back.results["b"].status == "unknown"
+
+
+async def test_messages_of_one_delivery_are_still_one_burst(autojump_clock: MockClock) -> None:
+    """Also when the process died before anybody had decided anything about them."""
+    world = World()
+    async with world.store.open(lambda committed: None):
+        user = User(ANNA)
+        await world.store.write(
+            [Accept(message=Message(id=id, user=user, text=id, timestamp=99), at=0) for id in ("m1", "m2")]
+        )
+    assistant = two_waves(world, idempotent=True)
+    async with open_life(world, assistant) as life:
+        await settle(life)
+    assert words(life.trail, "wave", "wave finished") == [
+        ("started", "m2"),
+        ("merged", "m1"),
+        ("planned", "a | b | c"),
+        ("answered", "m2"),
+        ("completed", "3 tools"),
+        ("reply", "m2: a succeeded, b succeeded, c succeeded"),
+    ]
+    assert [each.id for each in assistant.planner.contexts["m2"].burst] == ["m1", "m2"]
 
 
 async def test_an_interruption_that_is_recorded_stands(autojump_clock: MockClock) -> None:

@@ -129,8 +129,9 @@ async def test_cancelling_the_caller_cancels_only_its_wait(autojump_clock: MockC
 
 async def test_a_policy_that_does_not_exist_is_refused(autojump_clock: MockClock) -> None:
     """By name, with those that do."""
-    with pytest.raises(AssistantError, match="there is no policy 'rollback'; there are: interrupt"):
-        async with open_engine(quick(), store=MemoryStore(), outbound=print_outbound, policy="rollback"):
+    refusal = "there is no policy 'ask'; there are: interrupt, rollback, enqueue, reject, steer"
+    with pytest.raises(AssistantError, match=refusal):
+        async with open_engine(quick(), store=MemoryStore(), outbound=print_outbound, policy="ask"):
             pass
 
 
@@ -358,4 +359,4 @@ async def test_a_stop_during_the_drain_beats_the_suspension(autojump_clock: Mock
             nursery.start_soon(conversation.engine.drain)
             await trio.sleep(1)
             assert conversation.engine.stop(ANNA)
-        assert await store.read_fate("m1") == Stopped()
+        assert await store.read_fate("m1") == Stopped("Stopped. Already done: act.")

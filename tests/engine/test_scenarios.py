@@ -262,17 +262,17 @@ async def test_several_messages_within_milliseconds(autojump_clock: MockClock) -
 
 
 async def test_several_messages_in_one_post(autojump_clock: MockClock) -> None:
-    """Nothing had begun: the newest runs, the others are superseded by it, and nobody is told anything."""
+    """They are one burst: the planner is given all of them, in order, and nobody is told anything."""
     trail = Trail()
-    async with open_conversation(two_waves(trail), trail=trail) as conversation:
+    assistant = two_waves(trail)
+    async with open_conversation(assistant, trail=trail) as conversation:
         await conversation.send(("m1", "one"), ("m2", "two"), ("m3", "three"))
         await trio.sleep(20)
         history = await conversation.engine.read_history("15551234567")
-    assert trail.entries == [
-        (0, "superseded", "m1 by m3"),
-        (0, "superseded", "m2 by m3"),
-        *whole_run("m3", "three", 0),
-    ]
+    began, *rest = whole_run("m3", "three", 0)
+    # With the record of the plan that saw them, not before.
+    assert trail.entries == [began, (0.25, "merged", "m1"), (0.25, "merged", "m2"), *rest]
+    assert [each.text for each in assistant.planner.contexts["m3"].burst] == ["one", "two", "three"]
     assert [turn.text for turn in history] == ["one", "two", "three", "done: three"]
 
 
@@ -341,8 +341,9 @@ async def test_an_interruption_during_a_database_like_tool(autojump_clock: MockC
         ("t", "succeeded", 30),
         ("again", "skipped", None),
     ]
-    assert trail.entries[-3:] == [
+    assert trail.entries[-4:] == [
         (1, "wave finished", "1"),
         (1, "stopped", "m1"),
         (1, "cancelled", "user_stopped"),
+        (1, "notice", "Stopped. Already done: transfer."),
     ]

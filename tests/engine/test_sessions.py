@@ -5,6 +5,7 @@ import trio
 from trio.testing import MockClock
 
 from engine import Assistant, Call, Failed, Limits, Message, Plan, Superseded, User, tool
+from engine.languages import built_in
 from engine.phases import Fact
 from engine.store import Begin, Happened, Settle
 from engine.testing import (
@@ -15,9 +16,9 @@ from engine.testing import (
     scripted_assistant,
     sleeping_tool,
 )
-from engine.texts import TOO_BUSY, TOO_MANY_WAIT
 
 ANNA, BEN = "15551234567", "15557654321"
+SAID = built_in().texts["en"]
 
 
 def slow(trail: Trail | None = None) -> Assistant:
@@ -128,7 +129,8 @@ async def test_more_messages_than_may_wait_are_refused(autojump_clock: MockClock
         conversation.engine.events.subscribe(told.append)
         await conversation.engine.receive([message("m1")])
         await trio.sleep(1)
-        await conversation.engine.receive([message(f"m{number}") for number in (2, 3, 4)])
+        for number in (2, 3, 4):
+            await conversation.engine.receive([message(f"m{number}")])
         await trio.sleep(20)
     assert sorted(fates(trail)) == [
         (1, "rejected", "m4"),
@@ -139,7 +141,9 @@ async def test_more_messages_than_may_wait_are_refused(autojump_clock: MockClock
     assert [(event.message_id, event.limit) for event in told if event.name == "message_rejected"] == [
         ("m4", "waiting_messages_max")
     ]
-    assert [row.text for row in conversation.outbound.rows if row.kind.value == "notice"] == [TOO_MANY_WAIT]
+    assert [row.text for row in conversation.outbound.rows if row.kind.value == "notice"] == [
+        SAID.too_many_wait
+    ]
 
 
 async def test_more_users_than_sessions_are_refused(autojump_clock: MockClock) -> None:
@@ -155,7 +159,7 @@ async def test_more_users_than_sessions_are_refused(autojump_clock: MockClock) -
         (2, "answered", "a1"),
         (7, "answered", "b2"),
     ]
-    assert [row.text for row in conversation.outbound.rows if row.kind.value == "notice"] == [TOO_BUSY]
+    assert [row.text for row in conversation.outbound.rows if row.kind.value == "notice"] == [SAID.too_busy]
 
 
 async def test_an_older_message_interrupts_nothing(autojump_clock: MockClock) -> None:
@@ -176,9 +180,11 @@ async def test_within_one_second_arrival_decides(autojump_clock: MockClock) -> N
     """P12: timestamps are whole seconds."""
     trail = Trail()
     async with open_conversation(slow(), trail=trail) as conversation:
-        await conversation.engine.receive([message("m1", timestamp=100), message("m2", timestamp=100)])
+        await conversation.engine.receive([message("m1", timestamp=100)])
+        await trio.sleep(1)
+        await conversation.engine.receive([message("m2", timestamp=100)])
         await trio.sleep(20)
-    assert fates(trail) == [(0, "superseded", "m1 by m2"), (2, "answered", "m2")]
+    assert fates(trail) == [(2, "superseded", "m1 by m2"), (4, "answered", "m2")]
 
 
 async def test_a_message_that_is_known_has_no_effect(autojump_clock: MockClock) -> None:

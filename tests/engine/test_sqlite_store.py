@@ -23,9 +23,36 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import engine.store.sqlite as sqlite_store
-from engine import Message, SqliteStore, Stopped, StoreError, StoreUnavailable, StoreUnusable, User
+from engine import (
+    Call,
+    Message,
+    Outcome,
+    Ref,
+    SqliteStore,
+    Status,
+    Stopped,
+    StoreError,
+    StoreUnavailable,
+    StoreUnusable,
+    Superseded,
+    User,
+)
 from engine.model import OutboxRow, OutgoingKind, SendState
-from engine.store import Accept, Change, Committed, Depths, Mark, Queue, Settle
+from engine.phases import Phase, Reason
+from engine.store import (
+    Accept,
+    Accepted,
+    CallRecord,
+    Change,
+    Committed,
+    Depths,
+    End,
+    Mark,
+    Queue,
+    Settle,
+    Unfinished,
+    UnfinishedOperation,
+)
 from engine.store.sqlite import opening
 from engine.store.sqlite.owner import hold_ownership
 from engine.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -841,13 +868,13 @@ async def test_a_database_of_an_older_version_is_migrated_at_start(
     """Step by step, each in a transaction of its own; what was in it is still there."""
     async with SqliteStore(path).open(nobody):
         pass
-    steps = {1: "CREATE TABLE one (x);", 2: "ALTER TABLE one ADD COLUMN y;"}
-    monkeypatch.setattr(opening, "SCHEMA_VERSION", 3)
+    steps = {SCHEMA_VERSION: "CREATE TABLE one (x);", SCHEMA_VERSION + 1: "ALTER TABLE one ADD COLUMN y;"}
+    monkeypatch.setattr(opening, "SCHEMA_VERSION", SCHEMA_VERSION + 2)
     monkeypatch.setattr(opening, "MIGRATIONS", steps)
     store = SqliteStore(path)
     async with store.open(nobody):
         await store.write([accept("m1")])
-    assert look(path, "PRAGMA user_version") == [(3,)]
+    assert look(path, "PRAGMA user_version") == [(SCHEMA_VERSION + 2,)]
     assert look(path, "SELECT x, y FROM one") == []
     assert look(path, "SELECT id FROM messages") == [("m1",)]
 
@@ -858,13 +885,226 @@ async def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: p
     async with store.open(nobody):
         await store.write([accept("m1")])
     with monkeypatch.context() as patch:
-        patch.setattr(opening, "SCHEMA_VERSION", 2)
-        patch.setattr(opening, "MIGRATIONS", {1: "CREATE TABLE one (x); SELECT nonsense;"})
+        patch.setattr(opening, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr(opening, "MIGRATIONS", {SCHEMA_VERSION: "CREATE TABLE one (x); SELECT nonsense;"})
         with pytest.raises(StoreUnusable, match="cannot be used as a database: no such column"):
             async with SqliteStore(path).open(nobody):
                 pass
     async with SqliteStore(path).open(nobody):
         assert look(path, "SELECT name FROM sqlite_master WHERE name = 'one'") == []
+
+
+# As version 1 made them: what stands in the files that people have.
+SCHEMA_1 = """
+CREATE TABLE counter (value INTEGER NOT NULL);
+INSERT INTO counter VALUES (0);
+CREATE TABLE touched (at REAL NOT NULL, padding BLOB NOT NULL);
+INSERT INTO touched VALUES (0, '');
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    newest_id TEXT NOT NULL,
+    newest_timestamp INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE messages (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    late_behind TEXT,
+    operation_id TEXT,
+    fate TEXT,
+    fate_fields TEXT,
+    answer_sequence INTEGER
+);
+CREATE INDEX messages_settled ON messages (user_id, sequence) WHERE fate IS NOT NULL;
+CREATE INDEX messages_answered ON messages (user_id, answer_sequence) WHERE answer_sequence IS NOT NULL;
+CREATE INDEX messages_waiting ON messages (sequence) WHERE fate IS NULL;
+CREATE TABLE operations (
+    id TEXT PRIMARY KEY,
+    message_id TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    interrupted_by TEXT,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    started_at REAL NOT NULL,
+    ended_at REAL
+) WITHOUT ROWID;
+CREATE INDEX operations_unfinished ON operations (started_at) WHERE ended_at IS NULL;
+CREATE TABLE calls (
+    operation_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    tool TEXT NOT NULL,
+    args TEXT NOT NULL,
+    after TEXT NOT NULL,
+    intended_at REAL,
+    status TEXT,
+    value TEXT,
+    value_lost INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    seconds REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (operation_id, position),
+    UNIQUE (operation_id, id)
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    operation_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    provider_id TEXT NOT NULL,
+    error TEXT NOT NULL,
+    delivery TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX outbox_told_once ON outbox (operation_id) WHERE kind = 'acknowledgement';
+CREATE INDEX outbox_unsent ON outbox (sequence) WHERE state IN ('pending', 'sending', 'resending', 'failed');
+CREATE INDEX outbox_operation ON outbox (operation_id) WHERE kind = 'note';
+CREATE INDEX outbox_dead ON outbox (sequence) WHERE state = 'dead';
+CREATE INDEX outbox_by_user ON outbox (user_id);
+"""
+# What version 1 wrote: an operation that was interrupted in its wave, with two messages that wait, one of
+# them late; one that was stopped in its second round; and what had ended before.
+ROWS_1 = """
+UPDATE counter SET value = 20;
+INSERT INTO users VALUES ('15551234567', 'm2', 1800000005), ('15557654321', 'b1', 1800000000);
+INSERT INTO messages VALUES
+ (1, 'm0', '15551234567', 'hello', 1800000000, NULL, 'o0', 'answered', '{"reply":{"text":"hi"}}', 3),
+ (2, 'x0', '15551234567', 'no', 1800000000, NULL, NULL, 'stopped', '{}', NULL),
+ (4, 'm1', '15551234567', 'one', 1800000001, NULL, 'o1', NULL, NULL, NULL),
+ (5, 'm2', '15551234567', 'two', 1800000005, NULL, NULL, NULL, NULL, NULL),
+ (6, 'm3', '15551234567', 'three', 1800000002, 'm2', NULL, NULL, NULL, NULL),
+ (9, 'b1', '15557654321', 'ben', 1800000000, NULL, 'o2', NULL, NULL, NULL);
+INSERT INTO operations VALUES
+ ('o0', 'm0', 'completed', NULL, 0, 1800000000.5, 1800000002.5),
+ ('o1', 'm1', 'in_wave', 'm2', 2, 1800000003.5, NULL),
+ ('o2', 'b1', 'at_boundary', '', -1, 1800000004.5, NULL);
+INSERT INTO calls VALUES
+ ('o1', 0, 'a', 0, 'look', '{}', '[]', 1800000003.5, 'succeeded', '"18:00"', 0, NULL, 0.25),
+ ('o1', 1, 'b', 0, 'book', '{"at":{"$ref":["a",[]]}}', '["a"]', 1800000004.5, NULL, NULL, 0, NULL, 0),
+ ('o2', 0, 'a', 0, 'look', '{}', '[]', 1800000004.5, 'failed', 'null', 0, 'ValueError: x', 1.5),
+ ('o2', 1, 'c', 1, 'look', '{}', '[]', NULL, NULL, NULL, 0, NULL, 0);
+INSERT INTO outbox VALUES
+ (3, 'r0', '15551234567', 'reply', 'hi', 'o0', 'm0', 'sent', 1, 'wamid.0', '', 'read'),
+ (7, 'k1', '15551234567', 'acknowledgement', 'Got it!', 'o1', 'm1', 'pending', 0, '', '', ''),
+ (8, 'n1', '15551234567', 'note', '1 of 2', 'o1', 'm1', 'dropped', 0, '', '', '');
+"""
+
+
+def tables(path: Path) -> dict[str, Any]:
+    """The columns of each table, as they are used, and each index, as it was made."""
+    made = look(path, "SELECT type, name, sql FROM sqlite_master")
+    columns = {name: look(path, f"PRAGMA table_info({name})") for type, name, _ in made if type == "table"}
+    return {**columns, **{name: " ".join((sql or "").split()) for type, name, sql in made if type == "index"}}
+
+
+@pytest.fixture
+def version_1(path: Path) -> Path:
+    """A file as version 1 left it."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{SCHEMA_1} {ROWS_1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+async def test_a_file_of_version_1_has_the_tables_of_a_new_one(version_1: Path, tmp_path: Path) -> None:
+    """Whatever is written from then on: nobody need ask which version made the file."""
+    new = tmp_path / "new.db"
+    for file in (version_1, new):
+        async with SqliteStore(file).open(nobody):
+            pass
+    assert look(version_1, "PRAGMA user_version") == look(new, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    assert tables(version_1) == tables(new)
+
+
+async def test_what_version_1_left_is_still_there(version_1: Path) -> None:
+    """P14: it goes on under this version; a stop and a change of mind are told apart."""
+    m1, m2, m3, b1 = (
+        Message(id=id, user=user, text=text, timestamp=SECOND + later, sequence=sequence)
+        for id, user, text, later, sequence in (
+            ("m1", ANNA, "one", 1, 4),
+            ("m2", ANNA, "two", 5, 5),
+            ("m3", ANNA, "three", 2, 6),
+            ("b1", User("15557654321"), "ben", 0, 9),
+        )
+    )
+    store = SqliteStore(version_1)
+    for _ in range(2):  # migrated, and opened again
+        async with store.open(nobody):
+            assert await store.read_unfinished() == (
+                Unfinished(
+                    operations=(
+                        UnfinishedOperation(
+                            operation_id="o1",
+                            message=m1,
+                            phase=Phase.IN_WAVE,
+                            interrupted_by="m2",
+                            reason=Reason.NEW_MESSAGE,
+                        ),
+                    ),
+                    # Each in a burst of its own that may have started long ago.
+                    waiting=(
+                        Accepted(message=m2, burst_id="m2", starts_at=0.0),
+                        Accepted(message=m3, newest="m2", burst_id="m3", starts_at=0.0),
+                    ),
+                ),
+                Unfinished(
+                    operations=(
+                        UnfinishedOperation(
+                            operation_id="o2",
+                            message=b1,
+                            phase=Phase.AT_BOUNDARY,
+                            interrupted_by="",
+                            reason=Reason.STOPPED,
+                        ),
+                    )
+                ),
+            )
+            o1, o2 = await store.read_operation("o1"), await store.read_operation("o2")
+            assert (o1.burst, o1.round, o1.undo, o1.crashes) == ((m1,), 0, False, 2)
+            assert (o2.burst, o2.round, o2.undo, o2.crashes) == ((b1,), 1, False, -1)
+            look_a = Outcome(call_id="a", tool="look", status=Status.SUCCEEDED, raw="18:00", seconds=0.25)
+            assert o1.calls == (
+                CallRecord(call=Call("a", "look"), round=0, intended_at=SECOND + 3.5, outcome=look_a),
+                CallRecord(
+                    call=Call("b", "book", {"at": Ref("a")}, after=["a"]), round=0, intended_at=SECOND + 4.5
+                ),
+            )
+            conversation = await store.read_conversation(ANNA.id, limit=9)
+            assert [(turn.text, turn.fate) for turn in conversation.turns] == [
+                ("hello", "answered"),
+                ("no", "stopped"),
+                ("hi", "answered"),
+            ]
+            (k1,) = await store.read_unsent(9)
+            assert (k1.id, k1.not_before) == ("k1", 0.0)
+
+
+async def test_a_file_of_version_1_can_be_written(version_1: Path) -> None:
+    """What comes now begins a burst, and ends what was interrupted then."""
+    heard: list[Committed] = []
+    store = SqliteStore(version_1)
+    async with store.open(heard.append):
+        await store.write([accept("m4"), accept("m5")])
+        await store.write(
+            [End(operation_id="o1", phase=Phase.INTERRUPTED, at=SECOND), Settle("m1", Superseded("m2"))]
+        )
+        await store.write([Queue(OutboxRow(id="r1", user=ANNA, kind=OutgoingKind.REPLY, text="done"))])
+        (left, _) = await store.read_unfinished()
+        (request,) = (await store.read_conversation(ANNA.id, limit=9)).superseded
+    assert [(each.message.sequence, each.newest, each.burst_id) for each in heard[0].accepted] == [
+        (21, "m2", "m4"),
+        (22, "m2", "m4"),
+    ]
+    assert left.interruptions == 1
+    assert [record.outcome.status for record in request.calls] == [Status.SUCCEEDED, Status.UNKNOWN]
+    assert [each.id for each in heard[2].dropped] == ["k1"]
 
 
 async def test_the_file_is_its_owners_alone(path: Path) -> None:

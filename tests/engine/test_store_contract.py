@@ -33,8 +33,9 @@ from engine import (
     Superseded,
     User,
 )
-from engine.model import OutboxRow, OutgoingKind, SendState
-from engine.phases import ENDED, Phase
+from engine.bursts import Debounce
+from engine.model import OutboxRow, OutgoingKind, SendState, Turn, UndoStatus
+from engine.phases import ENDED, Phase, Reason
 from engine.store import (
     Accept,
     Accepted,
@@ -60,6 +61,8 @@ from engine.store import (
     Store,
     SupersededRecord,
     Suspend,
+    UndoIntended,
+    Undone,
     Unfinished,
     UnfinishedOperation,
 )
@@ -127,6 +130,11 @@ def message(id: str, text: str = "", *, user: User = ANNA, timestamp: int | None
     return Message(id=id, user=user, text=text or f"text of {id}", timestamp=timestamp)
 
 
+def heard(message: Message, *, newest: str | None = None, burst: str = "", after: float = 0.0) -> Accepted:
+    """A message that was taken in, in a burst of its own that may start at once unless it is said here."""
+    return Accepted(message=message, newest=newest, burst_id=burst or message.id, starts_at=SECOND + after)
+
+
 def row(id: str, kind: OutgoingKind = OutgoingKind.REPLY, *, operation_id: str = "o1") -> OutboxRow:
     return OutboxRow(
         id=id, user=ANNA, kind=kind, text=f"text of {id}", operation_id=operation_id, message_id="m1"
@@ -143,6 +151,16 @@ def succeeded(call_id: str, raw: Any = None) -> Outcome:
 
 LOOK, BOOK = Call("a", "look", {"day": "2027-01-01"}), Call("b", "book", {"at": Ref("a", 0)}, after=["a"])
 ACKNOWLEDGEMENT, NOTE, REPLY = OutgoingKind.ACKNOWLEDGEMENT, OutgoingKind.NOTE, OutgoingKind.REPLY
+FATES: list[Fate] = [
+    Answered(Reply("Booked: 18:00 🎉\n\tsee you")),
+    Superseded("m2"),
+    Merged("m0"),
+    Rejected("too many"),
+    Stopped(),
+    Stopped("Stopped. Already done: a table."),
+    Ignored("a reaction"),
+    Failed("ValueError: x"),
+]
 
 
 # Accept -------------------------------------------------------------------------------------------
@@ -160,8 +178,8 @@ async def test_a_message_is_accepted_once_and_in_order(kept: Kept) -> None:
         message("m3"),
     ]
     assert kept.heard == [
-        Committed(accepted=(Accepted(message=first), Accepted(message=second))),
-        Committed(accepted=(Accepted(message=third),)),
+        Committed(accepted=(heard(first), heard(second))),
+        Committed(accepted=(heard(third),)),
     ]
     assert await kept.store.read_depths() == Depths(inbox=3, outbox=0)
 
@@ -214,6 +232,97 @@ async def test_a_message_without_a_timestamp_is_never_late(kept: Kept) -> None:
     assert [heard.newest for committed in kept.heard for heard in committed.accepted] == [None] * 3
 
 
+# Bursts -------------------------------------------------------------------------------------------
+
+HALF = Debounce(seconds=0.5, seconds_max=2.0)
+
+
+async def gather(
+    kept: Kept, *messages: Message, after: float, debounce: Debounce = HALF
+) -> list[tuple[str, str, float]]:
+    """Take messages in, in one delivery: each new one's id, its burst, and when that may start."""
+    changes = [Accept(message=message, at=SECOND + after, debounce=debounce) for message in messages]
+    return [
+        (each.message.id, each.burst_id, each.starts_at - SECOND)
+        for each in (await kept.write(*changes)).accepted
+    ]
+
+
+async def test_messages_of_one_delivery_are_one_burst(kept: Kept) -> None:
+    """Each user's own; with a debounce and without."""
+    both = [message("m1"), message("b1", user=BEN), message("m2")]
+    assert await gather(kept, *both, after=0, debounce=Debounce()) == [
+        ("m1", "m1", 0.0),
+        ("b1", "b1", 0.0),
+        ("m2", "m1", 0.0),
+    ]
+    assert await gather(kept, message("m3"), after=0, debounce=Debounce()) == [("m3", "m3", 0.0)]
+    assert await gather(kept, message("m4"), message("m5"), after=1) == [("m4", "m4", 1.5), ("m5", "m4", 1.5)]
+
+
+async def test_a_message_that_comes_before_the_burst_may_start_belongs_to_it(kept: Kept) -> None:
+    """It puts off the start, for itself; one that comes later begins another, however little."""
+    assert await gather(kept, message("m1"), after=0) == [("m1", "m1", 0.5)]
+    assert await gather(kept, message("b1", user=BEN), after=0.25) == [("b1", "b1", 0.75)]
+    assert await gather(kept, message("m2"), after=0.25) == [("m2", "m1", 0.75)]
+    assert await gather(kept, message("m3"), after=0.625) == [("m3", "m1", 1.125)]
+    assert await gather(kept, message("m4"), after=1.125) == [("m4", "m4", 1.625)]
+    left, _ = await kept.store.read_unfinished()
+    assert [(each.message.id, each.burst_id, each.starts_at - SECOND) for each in left.waiting] == [
+        ("m1", "m1", 0.5),
+        ("m2", "m1", 0.75),
+        ("m3", "m1", 1.125),
+        ("m4", "m4", 1.625),
+    ]
+
+
+async def test_a_burst_starts_some_day_however_many_come(kept: Kept) -> None:
+    """`seconds_max` after its first message."""
+    gathered = [
+        (await gather(kept, message(f"m{number}"), after=number * 0.375))[0][1:] for number in range(8)
+    ]
+    starts = [0.5, 0.875, 1.25, 1.625, 2.0, 2.0]
+    assert gathered == [*(("m0", at) for at in starts), ("m6", 6 * 0.375 + 0.5), ("m6", 7 * 0.375 + 0.5)]
+
+
+async def test_a_clock_that_is_set_back_begins_a_burst(kept: Kept) -> None:
+    """Nobody waits for a time that was promised by another clock."""
+    assert await gather(kept, message("m1"), after=3600) == [("m1", "m1", 3600.5)]
+    assert await gather(kept, message("m2"), after=0) == [("m2", "m2", 0.5)]
+    assert await gather(kept, message("m3"), after=0.25) == [("m3", "m2", 0.75)]
+
+
+async def test_a_late_message_belongs_to_a_burst_like_any_other(kept: Kept) -> None:
+    """P12: by when it came; it stays late, and the newest the newest."""
+    await gather(kept, message("m1"), after=0)
+    assert await gather(kept, message("m2", timestamp=SECOND - 9), after=0.25) == [("m2", "m1", 0.75)]
+    assert await gather(kept, message("m3", timestamp=SECOND - 9), after=5) == [("m3", "m3", 5.5)]
+    assert await gather(kept, message("m4"), after=5.25) == [("m4", "m3", 5.75)]
+    (left,) = await kept.store.read_unfinished()
+    assert [each.newest for each in left.waiting] == [None, "m1", "m1", None]
+
+
+async def test_a_known_message_puts_off_no_start(kept: Kept) -> None:
+    """P5: nor does what comes with it belong to the burst of the first time."""
+    await gather(kept, message("m1"), after=0)
+    assert await gather(kept, message("m1"), after=0.375) == []
+    assert await gather(kept, message("m1"), message("m2"), after=0.5) == [("m2", "m2", 1.0)]
+
+
+async def test_a_burst_goes_on_when_the_store_is_opened_again(closed: Store) -> None:
+    """P14: a crash in its middle tears it not apart."""
+    kept = Kept(closed)
+    async with closed.open(kept.heard.append):
+        await gather(kept, message("m1"), after=0)
+    async with closed.open(kept.heard.append):
+        assert await gather(kept, message("m2"), after=0.25) == [("m2", "m1", 0.75)]
+        (left,) = await closed.read_unfinished()
+        assert [(each.burst_id, each.starts_at - SECOND) for each in left.waiting] == [
+            ("m1", 0.5),
+            ("m1", 0.75),
+        ]
+
+
 # An operation -------------------------------------------------------------------------------------
 
 
@@ -224,10 +333,14 @@ async def test_an_operation_is_recorded_from_its_beginning(kept: Kept) -> None:
     assert await kept.operation("o1") == OperationRecord(
         operation_id="o1",
         message=accepted,
+        burst=(accepted,),
         phase=Phase.PLANNING,
         interrupted_by=None,
+        reason=None,
+        undo=False,
         started_at=SECOND + 0.5,
         ended_at=None,
+        round=0,
         calls=(),
     )
     assert await kept.store.read_operation("o2") is None
@@ -239,12 +352,82 @@ async def test_plans_are_kept_in_order_with_their_round(kept: Kept) -> None:
     await kept.begin("o1", message("m1"), BOOK, LOOK)
     await kept.write(Planned(operation_id="o1", round=1, calls=(Call("0", "look"),)))
     operation = await kept.operation("o1")
-    assert operation.phase is Phase.AT_BOUNDARY
+    assert (operation.phase, operation.round) == (Phase.AT_BOUNDARY, 1)
     assert operation.calls == (
-        CallRecord(call=BOOK, round=0, intended=False, outcome=None),
-        CallRecord(call=LOOK, round=0, intended=False, outcome=None),
-        CallRecord(call=Call("0", "look"), round=1, intended=False, outcome=None),
+        CallRecord(call=BOOK, round=0),
+        CallRecord(call=LOOK, round=0),
+        CallRecord(call=Call("0", "look"), round=1),
     )
+
+
+async def test_a_plan_without_calls_is_a_round_too(kept: Kept) -> None:
+    """A planner that was asked and changed nothing was asked all the same."""
+    await kept.begin("o1", message("m1"), LOOK)
+    for round in (1, 2):
+        await kept.write(Planned(operation_id="o1", round=round, calls=()))
+    operation = await kept.operation("o1")
+    assert (operation.round, operation.calls) == (2, (CallRecord(call=LOOK, round=0),))
+
+
+async def test_a_later_plan_takes_the_place_of_calls_that_were_not_started(kept: Kept) -> None:
+    """Under their ids, and behind those that stay; what was left out of it stays as it was."""
+    await kept.begin("o1", message("m1"), LOOK, BOOK, Call("c", "look"))
+    await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+    await kept.write(Happened(operation_id="o1", outcomes=(succeeded("a", 1),)))
+    other = Call("b", "look", {"day": "2027-02-02"})
+    await kept.write(Planned(operation_id="o1", round=1, calls=(Call("d", "look"), other)))
+    assert (await kept.operation("o1")).calls == (
+        CallRecord(call=LOOK, round=0, intended_at=SECOND, outcome=succeeded("a", 1)),
+        CallRecord(call=Call("c", "look"), round=0),
+        CallRecord(call=Call("d", "look"), round=1),
+        CallRecord(call=other, round=1),
+    )
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_was_started_is_never_planned_again(kept: Kept, ended: bool) -> None:
+    """P6: nor what has an outcome; nothing of such a plan is kept."""
+    await kept.begin("o1", message("m1"), LOOK, BOOK)
+    if ended:  # skipped
+        await kept.write(Happened(operation_id="o1", outcomes=(succeeded("a"),)))
+    else:
+        await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+    before = await kept.operation("o1")
+    with pytest.raises(StoreError, match="UNIQUE"):
+        await kept.write(Planned(operation_id="o1", round=1, calls=(Call("b", "look"), LOOK)))
+    assert await kept.operation("o1") == before
+
+
+async def test_an_operation_works_on_a_burst(kept: Kept) -> None:
+    """All of its messages, in their user's order; the record is of the newest."""
+    late, first, other = await kept.accept(
+        message("m3", timestamp=SECOND + 1), message("m1"), message("b1", user=BEN)
+    )
+    (second,) = await kept.accept(message("m2"))
+    await kept.write(Begin(operation_id="o1", message=late, at=SECOND, burst=("m2", "m3", "m1")))
+    await kept.write(Begin(operation_id="o2", message=other, at=SECOND, burst=("b1",)))
+    operation = await kept.operation("o1")
+    assert (operation.message, operation.burst) == (late, (first, second, late))
+    assert (await kept.operation("o2")).burst == (other,)
+
+
+async def test_messages_join_an_operation_with_the_plan_that_saw_them(kept: Kept) -> None:
+    """Not before: until then they wait, whatever becomes of the process."""
+    m1 = await kept.begin("o1", message("m1"), LOOK)
+    m2, m3 = await kept.accept(message("m2"), message("m3"))
+    (left,) = await kept.store.read_unfinished()
+    assert [each.message.id for each in left.waiting] == ["m2", "m3"]
+    await kept.write(
+        Planned(operation_id="o1", round=1, calls=(), joined=("m2",)), Settle("m2", Merged("m1"))
+    )
+    assert (await kept.operation("o1")).burst == (m1, m2)
+    (left,) = await kept.store.read_unfinished()
+    assert (left.operations[0].message, left.operations[0].others) == (m1, ())
+    assert left.waiting == (heard(m3, burst="m2"),)
+    # Together with the burst that it began with.
+    await kept.write(Planned(operation_id="o1", round=2, calls=(), joined=("m3",)))
+    operation = await kept.operation("o1")
+    assert (operation.message, operation.burst, operation.round) == (m1, (m1, m2, m3), 2)
 
 
 async def test_calls_of_one_operation_are_not_those_of_another(kept: Kept) -> None:
@@ -253,22 +436,23 @@ async def test_calls_of_one_operation_are_not_those_of_another(kept: Kept) -> No
     await kept.begin("o2", message("m2"), LOOK)
     await kept.write(Intended(operation_id="o2", call_ids=("a",), at=SECOND))
     await kept.write(Happened(operation_id="o2", outcomes=(succeeded("a", 5),)))
-    assert await kept.calls("o1") == {"a": CallRecord(call=LOOK, round=0, intended=False, outcome=None)}
+    assert await kept.calls("o1") == {"a": CallRecord(call=LOOK, round=0)}
     assert await kept.calls("o2") == {
-        "a": CallRecord(call=LOOK, round=0, intended=True, outcome=succeeded("a", 5))
+        "a": CallRecord(call=LOOK, round=0, intended_at=SECOND, outcome=succeeded("a", 5))
     }
 
 
 async def test_the_intent_is_recorded_before_the_act(kept: Kept) -> None:
     """P6: what was started and has no outcome can be told from what was not."""
     await kept.begin("o1", message("m1"), LOOK, BOOK)
-    await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+    await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND + 0.25))
     operation = await kept.operation("o1")
     assert operation.phase is Phase.IN_WAVE
-    assert [(record.call.id, record.intended, record.outcome) for record in operation.calls] == [
-        ("a", True, None),
-        ("b", False, None),
-    ]
+    assert operation.calls == (
+        CallRecord(call=LOOK, round=0, intended_at=SECOND + 0.25),
+        CallRecord(call=BOOK, round=0),
+    )
+    assert [record.intended for record in operation.calls] == [True, False]
 
 
 async def test_a_call_has_one_outcome(kept: Kept) -> None:
@@ -425,13 +609,98 @@ async def test_what_was_left_comes_by_user_in_the_order_of_the_inbox(kept: Kept)
     await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
     await kept.write(Interrupt(operation_id="o1", by="m2"), Settle("settled", Ignored("a reaction")))
     (m5,) = await kept.accept(message("m5"))
-    o1 = UnfinishedOperation(operation_id="o1", message=m1, phase=Phase.IN_WAVE, interrupted_by="m2")
+    o1 = UnfinishedOperation(
+        operation_id="o1",
+        message=m1,
+        phase=Phase.IN_WAVE,
+        interrupted_by="m2",
+        reason=Reason.NEW_MESSAGE,
+    )
     o4 = UnfinishedOperation(operation_id="o4", message=m4, phase=Phase.PLANNING, interrupted_by=None)
     assert await kept.store.read_unfinished() == (
-        Unfinished(waiting=(Accepted(message=m0), Accepted(message=m3))),
-        Unfinished(operations=(o1,), waiting=(Accepted(message=m2), Accepted(message=m5))),
+        Unfinished(waiting=(heard(m0), heard(m3))),
+        Unfinished(operations=(o1,), waiting=(heard(m2), heard(m5))),
         Unfinished(operations=(o4,)),
     )
+
+
+async def test_an_operation_is_left_with_the_messages_it_works_on(kept: Kept) -> None:
+    """P14: those of its burst that have no fate yet do not wait for another; why it ends is known."""
+    m1, m2, m3, waits = await kept.accept(message("m1"), message("m2"), message("m3"), message("m4"))
+    await kept.write(Begin(operation_id="o1", message=m3, at=SECOND, burst=("m1", "m2", "m3")))
+    left = UnfinishedOperation(
+        operation_id="o1", message=m3, phase=Phase.PLANNING, interrupted_by=None, others=(m1, m2)
+    )
+    still = heard(waits, burst="m1")
+    assert await kept.store.read_unfinished() == (Unfinished(operations=(left,), waiting=(still,)),)
+    await kept.write(
+        Planned(operation_id="o1", round=0, calls=(LOOK,)),
+        Settle("m1", Merged("m3")),
+        Interrupt(operation_id="o1", by="", reason=Reason.STOPPED, undo=True),
+    )
+    left = attrs.evolve(
+        left, phase=Phase.AT_BOUNDARY, interrupted_by="", reason=Reason.STOPPED, undo=True, others=(m2,)
+    )
+    assert await kept.store.read_unfinished() == (Unfinished(operations=(left,), waiting=(still,)),)
+    await kept.write(
+        UndoIntended(operation_id="o1", call_id="a", at=SECOND),
+        Settle("m2", Stopped()),
+        Settle("m4", Stopped()),
+    )
+    left = attrs.evolve(left, phase=Phase.UNDOING, others=())
+    assert await kept.store.read_unfinished() == (Unfinished(operations=(left,)),)
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "counted"),
+    [
+        (Phase.INTERRUPTED, Reason.NEW_MESSAGE, 3),
+        (Phase.INTERRUPTED, Reason.STOPPED, 0),
+        (Phase.INTERRUPTED, Reason.DEADLINE, 0),
+        (Phase.COMPLETED, None, 0),
+        (Phase.COMPLETED, Reason.NEW_MESSAGE, 0),
+        (Phase.FAILED, None, 0),
+        (Phase.FAILED, Reason.NEW_MESSAGE, 0),
+    ],
+)
+async def test_interruptions_in_a_row_are_counted(
+    kept: Kept, phase: Phase, reason: Reason | None, counted: int
+) -> None:
+    """P13: by new messages, a user's own; any other end begins anew."""
+
+    async def end(number: int, phase: Phase, reason: Reason | None, *, user: User = ANNA) -> None:
+        id = f"{number}-{user.id}"
+        await kept.begin(id, message(id, user=user), LOOK)
+        if reason is not None:
+            await kept.write(Interrupt(operation_id=id, by="m9", reason=reason))
+        await kept.write(End(operation_id=id, phase=phase, at=SECOND), Settle(id, Superseded("m9")))
+        # The first end stands, and counts once.
+        await kept.write(End(operation_id=id, phase=Phase.INTERRUPTED, at=SECOND))
+
+    await end(1, Phase.INTERRUPTED, Reason.NEW_MESSAGE)
+    await end(2, Phase.INTERRUPTED, Reason.NEW_MESSAGE)
+    await end(3, phase, reason)
+    await end(1, Phase.INTERRUPTED, Reason.NEW_MESSAGE, user=BEN)
+    await kept.accept(message("m9"), message("b9", user=BEN), message("c9", user=CLEO))
+    # Whoever takes the message in knows it, and whoever takes up what was left.
+    assert [accepted.interruptions for accepted in kept.heard[-1].accepted] == [counted, 1, 0]
+    assert [left.interruptions for left in await kept.store.read_unfinished()] == [counted, 1, 0]
+    await end(4, Phase.INTERRUPTED, Reason.NEW_MESSAGE)
+    left, *_ = await kept.store.read_unfinished()
+    assert [left.interruptions, *(each.interruptions for each in left.waiting)] == [counted + 1] * 2
+
+
+@pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.message)
+async def test_whoever_stops_has_ended_the_row_of_interruptions(kept: Kept, fate: Fate) -> None:
+    """P13: also where nothing ran that could end; no other fate does."""
+    for user in (ANNA, BEN):
+        await kept.begin(user.id, message(user.id, user=user))
+        await kept.write(Interrupt(operation_id=user.id, by="m9"))
+        await kept.write(End(operation_id=user.id, phase=Phase.INTERRUPTED, at=SECOND))
+    await kept.accept(message("stop"))
+    await kept.write(Settle("stop", fate))
+    counted = 0 if isinstance(fate, Stopped) else 1
+    assert [left.interruptions for left in await kept.store.read_unfinished()] == [counted, 1]
 
 
 async def test_operations_are_left_in_the_order_of_their_messages(kept: Kept) -> None:
@@ -441,7 +710,7 @@ async def test_operations_are_left_in_the_order_of_their_messages(kept: Kept) ->
         await kept.write(Begin(operation_id=operation_id, message=begun, at=SECOND))
     (left,) = await kept.store.read_unfinished()
     assert [each.operation_id for each in left.operations] == ["b", "a"]
-    assert left.waiting == (Accepted(message=waits),)
+    assert left.waiting == (heard(waits, burst="m1"),)
 
 
 async def test_a_late_message_that_waits_still_says_that_it_is_late(kept: Kept) -> None:
@@ -462,7 +731,7 @@ async def test_a_message_without_a_fate_is_left_although_its_operation_ended(kep
     """P4: it waits for another; the operation that ended does not go on."""
     accepted = await kept.begin("o1", message("m1"), LOOK)
     await kept.write(End(operation_id="o1", phase=Phase.FAILED, at=SECOND))
-    assert await kept.store.read_unfinished() == (Unfinished(waiting=(Accepted(message=accepted),)),)
+    assert await kept.store.read_unfinished() == (Unfinished(waiting=(heard(accepted),)),)
     await kept.write(Begin(operation_id="o2", message=accepted, at=SECOND + 1))
     (left,) = await kept.store.read_unfinished()
     assert [each.operation_id for each in left.operations] == ["o2"]
@@ -487,6 +756,96 @@ async def test_an_interruption_is_told_once(kept: Kept) -> None:
     # The operation is not over: a wave may still be running.
     assert (operation.interrupted_by, operation.phase) == ("m2", Phase.AT_BOUNDARY)
     assert await kept.store.read_unsent(9) == (queued,)
+
+
+@pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize(
+    ("by", "reason"), [("m2", Reason.NEW_MESSAGE), ("", Reason.STOPPED), ("", Reason.DEADLINE)]
+)
+async def test_why_an_operation_was_interrupted_is_kept(
+    kept: Kept, by: str, reason: Reason, undo: bool
+) -> None:
+    """And whether it is to be taken back: the first record stands, also one that names no message."""
+    await kept.begin("o1", message("m1"), LOOK)
+    before = await kept.operation("o1")
+    await kept.write(Interrupt(operation_id="o1", by=by, reason=reason, undo=undo))
+    after = attrs.evolve(before, interrupted_by=by, reason=reason, undo=undo)
+    assert await kept.operation("o1") == after
+    for other in Reason:
+        await kept.write(Interrupt(operation_id="o1", by="m9", reason=other, undo=not undo))
+    assert await kept.operation("o1") == after
+
+
+# Taken back ---------------------------------------------------------------------------------------
+
+
+async def test_what_is_taken_back_is_recorded_before_and_after(kept: Kept) -> None:
+    """The intent before the act: what was begun to be taken back can be told from what was not."""
+    await kept.begin("o1", message("m1"), LOOK, Call("b", "look"))
+    await kept.begin("o2", message("m2", user=BEN), LOOK)
+    await kept.write(Intended(operation_id="o1", call_ids=("a", "b"), at=SECOND))
+    await kept.write(
+        Happened(operation_id="o1", outcomes=(succeeded("a", 1), succeeded("b", 2))),
+        Interrupt(operation_id="o1", by="m3", undo=True),
+    )
+    other = await kept.operation("o2")
+    assert await kept.write(UndoIntended(operation_id="o1", call_id="b", at=SECOND + 2.5)) == Committed()
+    operation = await kept.operation("o1")
+    assert operation.phase is Phase.UNDOING
+    a, b = operation.calls
+    assert (a.undo_intended_at, b.undo_intended_at) == (None, SECOND + 2.5)
+    for call_id, status, error in (("b", UndoStatus.UNDONE, None), ("a", UndoStatus.FAILED, "ValueError: x")):
+        undone = Undone(operation_id="o1", call_id=call_id, status=status, error=error)
+        assert await kept.write(undone) == Committed()
+    assert (await kept.operation("o1")).calls == (
+        attrs.evolve(
+            a, outcome=attrs.evolve(succeeded("a", 1), undo=UndoStatus.FAILED, undo_error="ValueError: x")
+        ),
+        attrs.evolve(b, outcome=attrs.evolve(succeeded("b", 2), undo=UndoStatus.UNDONE)),
+    )
+    assert (await kept.operation("o1")).phase is Phase.UNDOING
+    assert await kept.operation("o2") == other
+
+
+@pytest.mark.parametrize("status", UndoStatus)
+async def test_the_first_record_of_what_was_taken_back_stands(kept: Kept, status: UndoStatus) -> None:
+    """However often it is made again after a crash; until there is one, the last intent stands."""
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+    await kept.write(Happened(operation_id="o1", outcomes=(succeeded("a"),)))
+    for at in (SECOND + 1, SECOND + 2):
+        await kept.write(UndoIntended(operation_id="o1", call_id="a", at=at))
+    await kept.write(Undone(operation_id="o1", call_id="a", status=status, error="first"))
+    recorded = (await kept.calls("o1"))["a"]
+    assert recorded.undo_intended_at == SECOND + 2
+    assert recorded.outcome == attrs.evolve(succeeded("a"), undo=status, undo_error="first")
+    await kept.write(UndoIntended(operation_id="o1", call_id="a", at=SECOND + 3))
+    for other in UndoStatus:
+        await kept.write(Undone(operation_id="o1", call_id="a", status=other, error="later"))
+    assert (await kept.calls("o1"))["a"] == recorded
+
+
+async def test_what_has_ended_is_not_taken_back_any_more(kept: Kept) -> None:
+    """A word of it that comes late changes no phase."""
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.write(End(operation_id="o1", phase=Phase.INTERRUPTED, at=SECOND))
+    await kept.write(UndoIntended(operation_id="o1", call_id="a", at=SECOND))
+    assert (await kept.operation("o1")).phase is Phase.INTERRUPTED
+
+
+async def test_a_call_that_nobody_knows_of_can_be_taken_back(kept: Kept) -> None:
+    """It may have acted: what became of it stands beside what is known of it when all has ended."""
+    await kept.begin("o1", message("m1"), LOOK)
+    await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+    unknown = Outcome(call_id="a", tool="look", status=Status.UNKNOWN)
+    await kept.write(
+        UndoIntended(operation_id="o1", call_id="a", at=SECOND),
+        Undone(operation_id="o1", call_id="a", status=UndoStatus.TIMED_OUT, error="after 10 s"),
+        End(operation_id="o1", phase=Phase.INTERRUPTED, at=SECOND),
+    )
+    assert (await kept.calls("o1"))["a"].outcome == attrs.evolve(
+        unknown, undo=UndoStatus.TIMED_OUT, undo_error="after 10 s"
+    )
 
 
 async def test_an_interruption_that_was_not_told_is_not_told_later(kept: Kept) -> None:
@@ -534,16 +893,6 @@ async def test_an_interruption_drops_the_notes_that_are_not_on_their_way(kept: K
 
 # Fates --------------------------------------------------------------------------------------------
 
-FATES: list[Fate] = [
-    Answered(Reply("Booked: 18:00 🎉\n\tsee you")),
-    Superseded("m2"),
-    Merged("m0"),
-    Rejected("too many"),
-    Stopped(),
-    Ignored("a reaction"),
-    Failed("ValueError: x"),
-]
-
 
 @pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.name)
 async def test_a_message_has_one_fate(kept: Kept, fate: Fate) -> None:
@@ -557,8 +906,9 @@ async def test_a_message_has_one_fate(kept: Kept, fate: Fate) -> None:
     assert (await kept.store.read_depths()).inbox == 0
     conversation = await kept.store.read_conversation(ANNA.id, limit=9)
     assert [turn.text for turn in conversation.turns if turn.role == "assistant"] == (
-        [fate.message] if isinstance(fate, Answered) else []
+        [fate.message] if fate in (FATES[0], FATES[5]) else []
     )
+    assert {turn.fate for turn in conversation.turns} == {fate.name}
 
 
 async def test_nothing_is_known_of_a_message_that_never_came(kept: Kept) -> None:
@@ -584,6 +934,43 @@ async def test_an_operation_is_complete_with_its_reply(kept: Kept) -> None:
     assert (await kept.operation("o1")).phase is Phase.COMPLETED
     assert await kept.store.read_unsent(9) == (queued,)
     assert await kept.store.read_depths() == Depths(inbox=0, outbox=1)
+
+
+@pytest.mark.parametrize("answer", [REPLY, OutgoingKind.APOLOGY])
+async def test_a_reply_drops_the_acknowledgements_that_are_not_on_their_way(
+    kept: Kept, answer: OutgoingKind
+) -> None:
+    """P9: whoever has the answer need not be told that it is being looked for; another user still is."""
+    pending = (SendState.PENDING, 0)
+    states = {
+        "k1": pending,
+        "k2": (SendState.SENDING, 1),
+        "k3": (SendState.RESENDING, 1),
+        "k4": (SendState.SENT, 1),
+        "k5": (SendState.DEAD, 8),
+        # Tried before, and to be tried again.
+        "k6": (SendState.PENDING, 1),
+        "ben": pending,
+    }
+    for id, (state, attempts) in states.items():
+        told = attrs.evolve(
+            row(id, ACKNOWLEDGEMENT, operation_id=f"o-{id}"), user=BEN if id == "ben" else ANNA
+        )
+        await kept.write(Queue(told), Mark(row_id=id, state=state, attempts=attempts))
+    others = [row("n1", NOTE), row("x1", OutgoingKind.NOTICE)]
+    assert (await kept.write(*map(Queue, others))).dropped == ()
+    committed = await kept.write(Queue(row("r1", answer)), Queue(row("r2", answer)))
+    assert [(each.id, each.state) for each in committed.dropped] == [
+        ("k1", SendState.DROPPED),
+        ("k6", SendState.DROPPED),
+    ]
+    assert [each.id for each in committed.queued] == ["r1", "r2"]
+    left = ["k2", "k3", "ben", "n1", "x1", "r1", "r2"]
+    assert [each.id for each in await kept.store.read_unsent(99)] == left
+    # One that is queued after it is about something else; a reply that is known drops nothing.
+    await kept.write(Queue(row("k7", ACKNOWLEDGEMENT, operation_id="o-k7")))
+    assert await kept.write(Queue(row("r1"))) == Committed()
+    assert [each.id for each in await kept.store.read_unsent(99)] == [*left, "k7"]
 
 
 # The outbox ---------------------------------------------------------------------------------------
@@ -634,6 +1021,16 @@ async def test_how_a_row_fared_is_kept(kept: Kept, state: SendState, unsent: boo
     now = attrs.evolve(queued, state=state, attempts=2, provider_id="wamid.1", error="(error 131056)")
     assert await kept.store.read_unsent(9) == ((now,) if unsent else ())
     assert (await kept.store.read_depths()).outbox == int(unsent)
+
+
+async def test_when_a_row_may_be_sent_is_kept(kept: Kept) -> None:
+    """However often it is tried."""
+    later = attrs.evolve(row("k1", ACKNOWLEDGEMENT), not_before=SECOND + 1.5)
+    queued = (await kept.write(Queue(later), Queue(row("r1")))).queued
+    assert [each.not_before for each in queued] == [SECOND + 1.5, 0.0]
+    await kept.write(Queue(attrs.evolve(row("n1"), not_before=SECOND + 2.5)))
+    await kept.write(Mark(row_id="n1", state=SendState.PENDING, attempts=1))
+    assert [each.not_before for each in await kept.store.read_unsent(9) if each.id == "n1"] == [SECOND + 2.5]
 
 
 @pytest.mark.parametrize("limit", range(1, 5))
@@ -845,6 +1242,29 @@ async def test_the_history_is_what_was_settled_and_answered_in_order(kept: Kept)
     assert conversation.superseded == ()
 
 
+async def test_what_was_said_to_a_stop_is_part_of_the_history(kept: Kept) -> None:
+    """Where it was said; each turn has the fate of its message, so that a planner can tell."""
+    m1, m2, m3, m4 = await kept.accept(message("m1"), message("m2"), message("m3"), message("m4"))
+    await kept.write(
+        Settle("m1", Stopped("Stopped. Already done: a table.")),
+        Settle("m2", Stopped()),
+        Settle("m3", Merged("m4")),
+        Settle("m4", Answered(Reply("4"))),
+    )
+    stopped, *_, answered = turns = (await kept.store.read_conversation(ANNA.id, limit=9)).turns
+    told = turns[4]
+    assert (stopped, turns[1], turns[2], turns[3]) == (
+        Turn(role="user", text=m1.text, message_id="m1", sequence=m1.sequence, fate="stopped"),
+        Turn(role="user", text=m2.text, message_id="m2", sequence=m2.sequence, fate="stopped"),
+        Turn(role="user", text=m3.text, message_id="m3", sequence=m3.sequence, fate="merged"),
+        Turn(role="user", text=m4.text, message_id="m4", sequence=m4.sequence, fate="answered"),
+    )
+    assert [(turn.role, turn.text, turn.message_id, turn.fate) for turn in (told, answered)] == [
+        ("assistant", "Stopped. Already done: a table.", "m1", "stopped"),
+        ("assistant", "4", "m4", "answered"),
+    ]
+
+
 @pytest.mark.parametrize("limit", range(1, 7))
 async def test_the_history_is_cut_at_its_old_end(kept: Kept, limit: int) -> None:
     """`limit` counts turns, the messages and the answers alike."""
@@ -885,25 +1305,73 @@ async def test_what_an_interrupted_operation_finished_is_kept(kept: Kept) -> Non
     assert conversation.superseded == (
         SupersededRecord(
             message=first,
-            outcomes=(
-                succeeded("a", ["18:00", {"é": None}]),
-                Outcome(call_id="b", tool="book", status=Status.SKIPPED),
+            burst=(first,),
+            calls=(
+                CallRecord(
+                    call=LOOK,
+                    round=0,
+                    intended_at=SECOND,
+                    outcome=succeeded("a", ["18:00", {"é": None}]),
+                ),
+                CallRecord(
+                    call=BOOK,
+                    round=0,
+                    outcome=Outcome(call_id="b", tool="book", status=Status.SKIPPED),
+                ),
             ),
         ),
         # It never began.
-        SupersededRecord(message=second, outcomes=()),
+        SupersededRecord(message=second),
     )
     assert [turn.message_id for turn in conversation.turns] == ["m1", "m2", "m3", "m3"]
     assert third.id == "m3"
 
 
-async def test_only_what_has_an_outcome_is_shown_of_a_superseded_operation(kept: Kept) -> None:
+async def test_a_superseded_operation_is_shown_as_far_as_it_is_recorded(kept: Kept) -> None:
     """Should its end not be recorded yet."""
     await kept.begin("o1", message("m1"), LOOK, BOOK)
     await kept.write(Happened(operation_id="o1", outcomes=(succeeded("a", 1),)))
     await kept.write(Settle("m1", Superseded("m2")))
     (superseded,) = (await kept.store.read_conversation(ANNA.id, limit=9)).superseded
-    assert superseded.outcomes == (succeeded("a", 1),)
+    assert superseded.calls == (
+        CallRecord(call=LOOK, round=0, outcome=succeeded("a", 1)),
+        CallRecord(call=BOOK, round=0),
+    )
+
+
+@pytest.mark.parametrize("limit", [9, 2])
+async def test_a_superseded_burst_is_one_request(kept: Kept, limit: int) -> None:
+    """It is shown once, with all its messages, whatever the fate of the older ones; or not at all."""
+    m1, m2, m3 = await kept.accept(message("m1"), message("m2"), message("m3", timestamp=SECOND - 1))
+    await kept.write(Begin(operation_id="o1", message=m2, at=SECOND, burst=("m1", "m2", "m3")))
+    await kept.write(Planned(operation_id="o1", round=0, calls=(LOOK,)), Settle("m1", Merged("m2")))
+    await kept.accept(message("m4"))
+    await kept.write(
+        Interrupt(operation_id="o1", by="m4"),
+        End(operation_id="o1", phase=Phase.INTERRUPTED, at=SECOND),
+        Settle("m2", Superseded("m4")),
+        Settle("m3", Superseded("m4")),
+        Settle("m4", Answered(Reply("4"))),
+    )
+    skipped = Outcome(call_id="a", tool="look", status=Status.SKIPPED)
+    request = SupersededRecord(
+        message=m2, burst=(m3, m1, m2), calls=(CallRecord(call=LOOK, round=0, outcome=skipped),)
+    )
+    conversation = await kept.store.read_conversation(ANNA.id, limit=limit)
+    assert conversation.superseded == ((request,) if limit == 9 else ())
+
+
+async def test_what_joined_a_request_is_superseded_with_it(kept: Kept) -> None:
+    """It stands in the record of the message that the operation began for."""
+    m1 = await kept.begin("o1", message("m1"), LOOK)
+    (m2,) = await kept.accept(message("m2"))
+    await kept.write(
+        Planned(operation_id="o1", round=1, calls=(), joined=("m2",)),
+        Settle("m2", Merged("m1")),
+        Settle("m1", Superseded("m3")),
+    )
+    (request,) = (await kept.store.read_conversation(ANNA.id, limit=9)).superseded
+    assert (request.message, request.burst) == (m1, (m1, m2))
 
 
 # Values -------------------------------------------------------------------------------------------
@@ -935,7 +1403,9 @@ async def test_values_of_every_kind_come_back_as_they_went_in(kept: Kept, value:
     """As an argument and as an outcome; equality takes 1 for true and 1.0 for 1, so their forms too."""
     call = Call("a", "look", {"value": value, "ref": Ref("z", "k", 0, default=value)})
     await kept.begin("o1", message("m1"), call)
-    outcome = Outcome(call_id="a", tool="look", status=Status.SUCCEEDED, raw=value, value_lost=True)
+    outcome = Outcome(
+        call_id="a", tool="look", status=Status.SUCCEEDED, raw=value, value_lost=True, reused=True
+    )
     await kept.write(Happened(operation_id="o1", outcomes=(outcome,)))
     record = (await kept.calls("o1"))["a"]
     assert (record.call, record.outcome) == (call, outcome)
@@ -1036,6 +1506,10 @@ WRONG: dict[str, Change] = {
     "a message that is none": Accept(message=None, at=SECOND),  # type: ignore[arg-type]
     "an operation for a message that never came": Begin(operation_id="o9", message=message("m9"), at=SECOND),
     "an operation begun twice": Begin(operation_id="o1", message=message("m0"), at=SECOND),
+    "an operation for a burst that never came": Begin(
+        operation_id="o9", message=message("m0"), at=SECOND, burst=("m0", "m9")
+    ),
+    "a message that never came joins": Planned(operation_id="o1", round=1, calls=(), joined=("m9",)),
     "a call planned twice": Planned(operation_id="o1", round=1, calls=(LOOK,)),
     "half an emoji": Accept(message=message("\ud83c", "half"), at=SECOND),
     "a value that is no JSON": Happened(operation_id="o1", outcomes=(succeeded("a", object()),)),
@@ -1097,6 +1571,9 @@ async def test_a_write_that_is_refused_leaves_nothing_of_itself(
         End(operation_id="o9", phase=Phase.FAILED, at=SECOND),
         Intended(operation_id="o9", call_ids=("a",), at=SECOND),
         Happened(operation_id="o9", outcomes=(succeeded("a"),)),
+        Interrupt(operation_id="o9", by="m2", acknowledgement=row("k1", ACKNOWLEDGEMENT)),
+        UndoIntended(operation_id="o9", call_id="a", at=SECOND),
+        Undone(operation_id="o9", call_id="a", status=UndoStatus.UNDONE),
     ],
     ids=lambda change: type(change).__name__,
 )
@@ -1155,7 +1632,8 @@ async def test_what_an_earlier_engine_wrote_is_still_there(closed: Store) -> Non
         await kept.write(Intended(operation_id="o1", call_ids=("a",), at=SECOND))
         await kept.write(Happened(operation_id="o1", outcomes=(succeeded("a", {"x": [1.5]}),)))
         await kept.write(
-            Interrupt(operation_id="o1", by="m2", acknowledgement=row("k1", ACKNOWLEDGEMENT)),
+            Interrupt(operation_id="o1", by="m2", undo=True, acknowledgement=row("k1", ACKNOWLEDGEMENT)),
+            Undone(operation_id="o1", call_id="a", status=UndoStatus.FAILED, error="x"),
             Settle("m1", Superseded("m2")),
         )
         before = (
@@ -1183,15 +1661,29 @@ async def test_what_an_earlier_engine_left_is_still_there(closed: Store) -> None
     kept = Kept(closed)
     async with closed.open(kept.heard.append):
         m1 = await kept.begin("o1", message("m1"), LOOK)
+        await kept.begin("o0", message("m0"))
+        await kept.write(Interrupt(operation_id="o0", by="m2"))
+        await kept.write(
+            End(operation_id="o0", phase=Phase.INTERRUPTED, at=SECOND), Settle("m0", Superseded("m2"))
+        )
         (m2,) = await kept.accept(message("m2", timestamp=SECOND - 1))
         await kept.write(Resume("o1"), Resume("o1"), Intended(operation_id="o1", call_ids=("a",), at=SECOND))
+        await kept.write(Interrupt(operation_id="o1", by="", reason=Reason.DEADLINE, undo=True))
         await kept.write(Queue(row("r1")), Mark(row_id="r1", state=SendState.SENDING, attempts=1))
         await kept.write(Queue(row("r2")), Mark(row_id="r2", state=SendState.SENT, attempts=1))
         await kept.write(reported("r2", Delivery.READ, "wamid.2"))
     async with closed.open(kept.heard.append):
-        o1 = UnfinishedOperation(operation_id="o1", message=m1, phase=Phase.IN_WAVE, interrupted_by=None)
+        o1 = UnfinishedOperation(
+            operation_id="o1",
+            message=m1,
+            phase=Phase.IN_WAVE,
+            interrupted_by="",
+            reason=Reason.DEADLINE,
+            undo=True,
+        )
+        waiting = (attrs.evolve(heard(m2, newest="m0"), interruptions=1),)
         assert await closed.read_unfinished() == (
-            Unfinished(operations=(o1,), waiting=(Accepted(message=m2, newest="m1"),)),
+            Unfinished(operations=(o1,), waiting=waiting, interruptions=1),
         )
         assert (await kept.operation("o1")).crashes == 2
         assert [(each.id, each.state) for each in await closed.read_unsent(9)] == [("r1", SendState.SENDING)]
@@ -1212,3 +1704,25 @@ async def test_a_store_that_is_closed_fails_its_check(request: pytest.FixtureReq
     """It could not write."""
     with pytest.raises(StoreUnavailable, match="closed"):
         await closed.check()
+
+
+async def test_an_acknowledgement_that_failed_after_the_reply_is_dropped(kept: Kept) -> None:
+    """P9: it was on its way when the reply came, and did not arrive; another kind of row is tried again."""
+    await kept.write(Queue(row("k1", ACKNOWLEDGEMENT, operation_id="o1")), Queue(row("n1", NOTE)))
+    for id in ("k1", "n1"):
+        await kept.write(Mark(row_id=id, state=SendState.SENDING, attempts=1))
+    await kept.write(Queue(row("r1")))
+    dropped = [
+        (await kept.write(Mark(row_id=id, state=SendState.PENDING, attempts=1, error="down"))).dropped
+        for id in ("k1", "n1")
+    ]
+    assert [[each.id for each in rows] for rows in dropped] == [["k1"], []]
+    await kept.write(Mark(row_id="k1", state=SendState.PENDING, attempts=1))
+    assert [each.id for each in await kept.store.read_unsent(99)] == ["n1", "r1"]
+
+
+async def test_a_stop_drops_the_acknowledgement_of_what_is_not_coming(kept: Kept) -> None:
+    """It was kept back, and would speak of a switch to what was just stopped."""
+    await kept.accept(message("m1"))
+    await kept.write(Queue(row("k1", ACKNOWLEDGEMENT, operation_id="o1")))
+    assert [each.id for each in (await kept.write(Settle("m1", Stopped()))).dropped] == ["k1"]

@@ -92,6 +92,20 @@ def test_a_function_becomes_a_tool() -> None:
 def test_a_tool_acts_once_unless_it_says_otherwise() -> None:
     """Not idempotent, no retries, no undo: the careful choice is the default."""
     assert (count.idempotent, count.retries, count.undo, count.timeout) == (False, 0, None, 1.0)
+    assert count.reusable_seconds == 0.0
+
+
+@pytest.mark.parametrize(
+    ("given", "title"), [({}, "book a table"), ({"title": None}, "book a table"), ({"title": ""}, "")]
+)
+def test_a_tool_is_told_of_by_its_title(given: dict[str, Any], title: str) -> None:
+    """Its name with spaces, unless it says another, or that nothing is to be said of it."""
+
+    def book_a_table() -> None:
+        """Books."""
+
+    assert tool(timeout=1, **given)(book_a_table).title == title
+    assert tool(timeout=1, title="a table booked")(book_a_table).title == "a table booked"
 
 
 async def test_a_tool_is_called_like_its_function() -> None:
@@ -122,10 +136,13 @@ def test_a_tool_keeps_its_undo() -> None:
 
 def test_a_tool_shows_no_more_than_its_settings() -> None:
     """A log line of a tool is short."""
-    assert repr(count) == "Tool(name='count', timeout=1.0, idempotent=False, retries=0)"
+    assert repr(count) == (
+        "Tool(name='count', timeout=1.0, idempotent=False, retries=0, reusable_seconds=0.0, title='count')"
+    )
 
 
 SECONDS = "@tool(timeout=...) must be a number of seconds above zero, not "
+REUSABLE = "@tool(reusable_seconds=...) must be a number of seconds, zero or more, not "
 RETRIES = "@tool(retries=...) must be a whole number, zero or more, not "
 
 
@@ -147,6 +164,12 @@ RETRIES = "@tool(retries=...) must be a whole number, zero or more, not "
             "@tool(retries=...) needs idempotent=True: a retry acts on the world again",
         ),
         ({"timeout": 1, "undo": "cancel"}, "@tool(undo=...) must be a function, not 'cancel'"),
+        ({"timeout": 1, "reusable_seconds": -1}, REUSABLE + "-1"),
+        ({"timeout": 1, "reusable_seconds": math.inf}, REUSABLE + "inf"),
+        ({"timeout": 1, "reusable_seconds": math.nan}, REUSABLE + "nan"),
+        ({"timeout": 1, "reusable_seconds": True}, REUSABLE + "True"),
+        ({"timeout": 1, "reusable_seconds": "60"}, REUSABLE + "'60'"),
+        ({"timeout": 1, "title": 5}, "@tool(title=...) must be a text, not 5"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(settings: dict[str, Any], text: str) -> None:

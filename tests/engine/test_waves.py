@@ -107,6 +107,7 @@ async def test_an_interruption_while_the_intent_is_written_still_runs_the_wave(
         (3, "wave finished", "1"),
         (3, "stopped", "m1"),
         (3, "cancelled", "user_stopped"),
+        (3, "notice", "Stopped. Already done: act."),
     ]
 
 

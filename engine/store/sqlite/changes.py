@@ -6,8 +6,18 @@ from typing import Final
 
 import attrs
 
-from engine.model import Answered, Delivery, DeliveryReport, OutboxRow, SendState, Status
-from engine.phases import Phase
+from engine.bursts import Burst, gather
+from engine.model import (
+    Answered,
+    Delivery,
+    DeliveryReport,
+    OutboxRow,
+    OutgoingKind,
+    SendState,
+    Status,
+    Stopped,
+)
+from engine.phases import Phase, Reason
 from engine.store import (
     Accept,
     Accepted,
@@ -28,6 +38,8 @@ from engine.store import (
     Settled,
     Suspend,
     Uncommitted,
+    UndoIntended,
+    Undone,
 )
 from engine.store.encoding import encode_args, encode_fate, to_text
 from engine.store.sqlite.rows import MESSAGE_COLUMNS, ROW_COLUMNS, message_of, row_of
@@ -57,24 +69,56 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
     message = change.message
     if connection.execute("SELECT 1 FROM messages WHERE id = ?", (message.id,)).fetchone():
         return
-    newest = connection.execute(
-        "SELECT newest_id, newest_timestamp FROM users WHERE id = ?", (message.user.id,)
+    known = connection.execute(
+        "SELECT newest_id, newest_timestamp, interruptions, burst_id, burst_began_at, burst_starts_at"
+        " FROM users WHERE id = ?",
+        (message.user.id,),
     ).fetchone()
+    newest_id, newest_timestamp, interruptions, *columns = known or (message.id, 0, 0)
     timestamp = message.timestamp
     if timestamp is None:
-        timestamp = max(int(change.at), newest[1]) if newest else int(change.at)
+        timestamp = max(int(change.at), newest_timestamp)
     message = attrs.evolve(message, timestamp=timestamp, sequence=_next(connection))
-    late_behind = newest[0] if newest is not None and timestamp < newest[1] else None
+    late_behind = newest_id if timestamp < newest_timestamp else None
+    burst = gather(
+        Burst(id=columns[0], began_at=columns[1], starts_at=columns[2]) if columns else None,
+        message.id,
+        change.at,
+        change.debounce,
+        same_delivery=any(before.message.user == message.user for before in brought.accepted),
+    )
     connection.execute(
-        "INSERT INTO messages (sequence, id, user_id, text, timestamp, late_behind)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (message.sequence, message.id, message.user.id, message.text, timestamp, late_behind),
+        "INSERT INTO messages (sequence, id, user_id, text, timestamp, late_behind, burst_id, starts_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.sequence,
+            message.id,
+            message.user.id,
+            message.text,
+            timestamp,
+            late_behind,
+            burst.id,
+            burst.starts_at,
+        ),
     )
     if late_behind is None:
-        connection.execute(
-            "INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (message.user.id, message.id, timestamp)
+        newest_id, newest_timestamp = message.id, timestamp
+    connection.execute(
+        "INSERT INTO users (id, newest_id, newest_timestamp, burst_id, burst_began_at, burst_starts_at)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET newest_id = excluded.newest_id,"
+        " newest_timestamp = excluded.newest_timestamp, burst_id = excluded.burst_id,"
+        " burst_began_at = excluded.burst_began_at, burst_starts_at = excluded.burst_starts_at",
+        (message.user.id, newest_id, newest_timestamp, burst.id, burst.began_at, burst.starts_at),
+    )
+    brought.accepted.append(
+        Accepted(
+            message=message,
+            newest=late_behind,
+            burst_id=burst.id,
+            starts_at=burst.starts_at,
+            interruptions=interruptions,
         )
-    brought.accepted.append(Accepted(message=message, newest=late_behind))
+    )
 
 
 def _begin(connection: sqlite3.Connection, change: Begin, brought: Uncommitted) -> None:
@@ -82,11 +126,16 @@ def _begin(connection: sqlite3.Connection, change: Begin, brought: Uncommitted) 
         "INSERT INTO operations (id, message_id, phase, started_at) VALUES (?, ?, ?, ?)",
         (change.operation_id, change.message.id, Phase.PLANNING, change.at),
     )
+    for message_id in {change.message.id, *change.burst}:
+        _work_on(connection, change.operation_id, message_id)
+
+
+def _work_on(connection: sqlite3.Connection, operation_id: str, message_id: str) -> None:
     found = connection.execute(
-        "UPDATE messages SET operation_id = ? WHERE id = ?", (change.operation_id, change.message.id)
+        "UPDATE messages SET operation_id = ? WHERE id = ?", (operation_id, message_id)
     ).rowcount
     if not found:
-        raise LookupError("an operation began for a message that is not in the inbox")
+        raise LookupError("an operation works on a message that is not in the inbox")
 
 
 def _resume(connection: sqlite3.Connection, change: Resume, brought: Uncommitted) -> None:
@@ -109,8 +158,14 @@ def _set_phase(connection: sqlite3.Connection, operation_id: str, phase: Phase) 
 
 
 def _planned(connection: sqlite3.Connection, change: Planned, brought: Uncommitted) -> None:
+    if change.round:
+        # A later plan may have the ids of calls that were not started.
+        connection.executemany(
+            "DELETE FROM calls WHERE operation_id = ? AND id = ? AND intended_at IS NULL AND status IS NULL",
+            [(change.operation_id, call.id) for call in change.calls],
+        )
     (position,) = connection.execute(
-        "SELECT count(*) FROM calls WHERE operation_id = ?", (change.operation_id,)
+        "SELECT coalesce(max(position) + 1, 0) FROM calls WHERE operation_id = ?", (change.operation_id,)
     ).fetchone()
     connection.executemany(
         "INSERT INTO calls (operation_id, position, id, round, tool, args, after)"
@@ -128,7 +183,12 @@ def _planned(connection: sqlite3.Connection, change: Planned, brought: Uncommitt
             for index, call in enumerate(change.calls)
         ],
     )
-    _set_phase(connection, change.operation_id, Phase.AT_BOUNDARY)
+    connection.execute(
+        "UPDATE operations SET phase = ?, round = ? WHERE id = ? AND ended_at IS NULL",
+        (Phase.AT_BOUNDARY, change.round, change.operation_id),
+    )
+    for message_id in change.joined:
+        _work_on(connection, change.operation_id, message_id)
 
 
 def _intended(connection: sqlite3.Connection, change: Intended, brought: Uncommitted) -> None:
@@ -141,7 +201,7 @@ def _intended(connection: sqlite3.Connection, change: Intended, brought: Uncommi
 
 def _happened(connection: sqlite3.Connection, change: Happened, brought: Uncommitted) -> None:
     connection.executemany(
-        "UPDATE calls SET status = ?, value = ?, value_lost = ?, error = ?, seconds = ?"
+        "UPDATE calls SET status = ?, value = ?, value_lost = ?, error = ?, seconds = ?, reused = ?"
         " WHERE operation_id = ? AND id = ? AND status IS NULL",
         [
             (
@@ -150,6 +210,7 @@ def _happened(connection: sqlite3.Connection, change: Happened, brought: Uncommi
                 outcome.value_lost,
                 outcome.error,
                 outcome.seconds,
+                outcome.reused,
                 change.operation_id,
                 outcome.call_id,
             )
@@ -166,20 +227,39 @@ def _happened(connection: sqlite3.Connection, change: Happened, brought: Uncommi
 
 def _interrupt(connection: sqlite3.Connection, change: Interrupt, brought: Uncommitted) -> None:
     interrupted = connection.execute(
-        "UPDATE operations SET interrupted_by = ?"
+        "UPDATE operations SET interrupted_by = ?, reason = ?, undo = ?"
         " WHERE id = ? AND interrupted_by IS NULL AND ended_at IS NULL",
-        (change.by, change.operation_id),
+        (change.by, change.reason, change.undo, change.operation_id),
     ).rowcount
     if not interrupted:
         return
-    dropped = connection.execute(
-        f"UPDATE outbox SET state = ? WHERE operation_id = ? AND kind = 'note' AND state = ?"
-        f" RETURNING {ROW_COLUMNS}",
-        (SendState.DROPPED, change.operation_id, SendState.PENDING),
-    ).fetchall()
-    brought.dropped.extend(row_of(columns) for columns in dropped)
+    _drop(connection, "operation_id = ? AND kind = 'note'", change.operation_id, brought)
     if change.acknowledgement is not None:
         _queue(connection, Queue(change.acknowledgement), brought)
+
+
+def _drop(connection: sqlite3.Connection, which: str, id: str, brought: Uncommitted) -> None:
+    """Drop rows that are not on their way."""
+    dropped = connection.execute(
+        f"UPDATE outbox SET state = 'dropped' WHERE {which} AND state = 'pending' RETURNING {ROW_COLUMNS}",
+        (id,),
+    ).fetchall()
+    brought.dropped.extend(row_of(columns) for columns in dropped)
+
+
+def _undo_intended(connection: sqlite3.Connection, change: UndoIntended, brought: Uncommitted) -> None:
+    connection.execute(
+        "UPDATE calls SET undo_intended_at = ? WHERE operation_id = ? AND id = ? AND undo IS NULL",
+        (change.at, change.operation_id, change.call_id),
+    )
+    _set_phase(connection, change.operation_id, Phase.UNDOING)
+
+
+def _undone(connection: sqlite3.Connection, change: Undone, brought: Uncommitted) -> None:
+    connection.execute(
+        "UPDATE calls SET undo = ?, undo_error = ? WHERE operation_id = ? AND id = ? AND undo IS NULL",
+        (change.status, change.error, change.operation_id, change.call_id),
+    )
 
 
 def _end(connection: sqlite3.Connection, change: End, brought: Uncommitted) -> None:
@@ -188,6 +268,13 @@ def _end(connection: sqlite3.Connection, change: End, brought: Uncommitted) -> N
         (change.phase, change.at, change.operation_id),
     ).rowcount
     if ended:
+        # P13.  An end that is no interruption ends the row of them.
+        connection.execute(
+            "UPDATE users SET interruptions = CASE WHEN o.phase = 'interrupted' AND o.reason = ?"
+            " THEN interruptions + 1 ELSE 0 END FROM operations AS o, messages AS m"
+            " WHERE o.id = ? AND m.id = o.message_id AND users.id = m.user_id",
+            (Reason.NEW_MESSAGE, change.operation_id),
+        )
         connection.execute(
             "UPDATE calls SET status = CASE WHEN intended_at IS NULL THEN ? ELSE ? END, value = 'null'"
             " WHERE operation_id = ? AND status IS NULL",
@@ -196,7 +283,8 @@ def _end(connection: sqlite3.Connection, change: End, brought: Uncommitted) -> N
 
 
 def _settle(connection: sqlite3.Connection, change: Settle, brought: Uncommitted) -> None:
-    answer_sequence = _next(connection) if isinstance(change.fate, Answered) else None
+    is_told = isinstance(change.fate, Answered) or (isinstance(change.fate, Stopped) and change.fate.told)
+    answer_sequence = _next(connection) if is_told else None
     settled = connection.execute(
         "UPDATE messages SET fate = ?, fate_fields = ?, answer_sequence = ?"
         f" WHERE id = ? AND fate IS NULL RETURNING {MESSAGE_COLUMNS}",
@@ -204,12 +292,20 @@ def _settle(connection: sqlite3.Connection, change: Settle, brought: Uncommitted
     ).fetchone()
     if settled:
         brought.settled.append(Settled(message=message_of(settled), fate=change.fate))
+        if isinstance(change.fate, Stopped):
+            # What the acknowledgement speaks of is not coming.
+            _drop(connection, "user_id = ? AND kind = 'acknowledgement'", settled[1], brought)
+            # P13: whoever stops has ended the row of interruptions.
+            connection.execute(
+                "UPDATE users SET interruptions = 0 WHERE id = ? AND interruptions > 0",
+                (settled[1],),
+            )
 
 
 def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) -> None:
     row = attrs.evolve(change.row, sequence=_next(connection))
     queued = connection.execute(
-        f"INSERT OR IGNORE INTO outbox ({ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR IGNORE INTO outbox ({ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.sequence,
             row.id,
@@ -223,9 +319,13 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
             row.provider_id,
             row.error,
             row.delivery,
+            row.not_before,
         ),
     ).rowcount
     if queued:
+        if row.kind in (OutgoingKind.REPLY, OutgoingKind.APOLOGY):
+            # P9: whoever has the answer need not be told that it is being looked for.
+            _drop(connection, "user_id = ? AND kind = 'acknowledgement'", row.user.id, brought)
         brought.queued.append(row)
 
 
@@ -233,12 +333,21 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
 _BEFORE_A_REQUEST: Final = frozenset({SendState.SENDING, SendState.RESENDING})
 
 
+# P9: an acknowledgement that was on its way when the answer was recorded, and did not arrive.
+_OVERTAKEN: Final = (
+    "id = ? AND kind = 'acknowledgement' AND EXISTS (SELECT 1 FROM outbox AS later"
+    " WHERE later.user_id = outbox.user_id AND later.sequence > outbox.sequence"
+    " AND later.kind IN ('reply', 'apology'))"
+)
+
+
 def _mark(connection: sqlite3.Connection, change: Mark, brought: Uncommitted) -> None:
     connection.execute(
         "UPDATE outbox SET state = ?, attempts = ?, provider_id = ?, error = ?,"
         # What was reported of an earlier request says nothing of the next.
         " delivery = CASE ? WHEN 'pending' THEN '' ELSE delivery END"
-        " WHERE id = ? AND NOT (? AND state IN ('sent', 'dropped'))",
+        # Dropped while it waited for another attempt, it stays so.
+        " WHERE id = ? AND state != 'dropped' AND NOT (? AND state = 'sent')",
         (
             change.state,
             change.attempts,
@@ -249,6 +358,8 @@ def _mark(connection: sqlite3.Connection, change: Mark, brought: Uncommitted) ->
             change.state in _BEFORE_A_REQUEST,
         ),
     )
+    if change.state is SendState.PENDING:
+        _drop(connection, _OVERTAKEN, change.row_id, brought)
 
 
 def _report(connection: sqlite3.Connection, change: Report, brought: Uncommitted) -> None:
@@ -290,6 +401,8 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     Intended: _intended,
     Happened: _happened,
     Interrupt: _interrupt,
+    UndoIntended: _undo_intended,
+    Undone: _undone,
     End: _end,
     Settle: _settle,
     Queue: _queue,

@@ -1,12 +1,13 @@
 """Each read as a query."""
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
-from engine.model import RECORDED_FATES, Fate, Message, OutboxRow, Outcome, Turn
-from engine.phases import Phase
+from engine.model import RECORDED_FATES, Fate, Message, OutboxRow, Turn
+from engine.phases import Phase, Reason
 from engine.store import (
     Accepted,
     CallRecord,
@@ -43,43 +44,63 @@ def read_conversation(connection: sqlite3.Connection, user_id: str, limit: int) 
         " ORDER BY 1 DESC LIMIT :limit",
         {"user": user_id, "limit": limit},
     ).fetchall()[::-1]
+    superseded = (
+        _superseded(connection, message_id, operation_id)
+        for _, role, _, message_id, fate, operation_id in columns
+        if role == "user" and RECORDED_FATES[fate].cancelled
+    )
     return Conversation(
         turns=tuple(_turn(*row[:5]) for row in columns),
-        superseded=tuple(
-            SupersededRecord(
-                message=_read_message(connection, message_id),
-                outcomes=_read_outcomes(connection, operation_id),
-            )
-            for _, role, _, message_id, fate, operation_id in columns
-            if role == "user" and RECORDED_FATES[fate].cancelled
-        ),
+        superseded=tuple(record for record in superseded if record is not None),
+    )
+
+
+def _superseded(
+    connection: sqlite3.Connection, message_id: str, operation_id: str | None
+) -> SupersededRecord | None:
+    """None for a message whose burst stands in the record of its newest."""
+    if operation_id is not None:
+        operation = connection.execute(
+            "SELECT message_id FROM operations WHERE id = ?", (operation_id,)
+        ).fetchone()
+        # A purge may have removed it, and not yet all of its burst.
+        if operation is not None and operation[0] != message_id:
+            return None
+    return SupersededRecord(
+        message=_read_message(connection, message_id),
+        burst=_read_burst(connection, operation_id),
+        calls=_read_calls(connection, operation_id),
     )
 
 
 def _turn(sequence: int, role: str, text: str, message_id: str, fate: str) -> Turn:
     if role == "assistant":
         text = decode_fate(fate, text).message
-    return Turn(role=role, text=text, message_id=message_id, sequence=sequence)
+    return Turn(role=role, text=text, message_id=message_id, sequence=sequence, fate=fate)
 
 
 def read_operation(connection: sqlite3.Connection, operation_id: str) -> OperationRecord | None:
     """See `Store.read_operation`."""
     columns = connection.execute(
-        "SELECT message_id, phase, interrupted_by, crashes, started_at, ended_at FROM operations"
-        " WHERE id = ?",
+        "SELECT message_id, phase, interrupted_by, reason, undo, crashes, started_at, ended_at, round"
+        " FROM operations WHERE id = ?",
         (operation_id,),
     ).fetchone()
     if columns is None:
         return None
-    message_id, phase, interrupted_by, crashes, started_at, ended_at = columns
+    message_id, phase, interrupted_by, reason, undo, crashes, started_at, ended_at, round = columns
     return OperationRecord(
         operation_id=operation_id,
         message=_read_message(connection, message_id),
+        burst=_read_burst(connection, operation_id),
         phase=Phase(phase),
         interrupted_by=interrupted_by,
+        reason=Reason(reason) if reason else None,
+        undo=bool(undo),
         crashes=crashes,
         started_at=started_at,
         ended_at=ended_at,
+        round=round,
         calls=_read_calls(connection, operation_id),
     )
 
@@ -95,27 +116,55 @@ def read_fate(connection: sqlite3.Connection, message_id: str) -> Fate | None:
 def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     """See `Store.read_unfinished`."""
     left: dict[str, Unfinished] = {}
+    others: dict[str, tuple[Message, ...]] = {}
     rows = connection.execute(
-        "SELECT messages.id, user_id, text, timestamp, sequence, late_behind,"
-        " operations.id, phase, interrupted_by FROM messages"
+        "SELECT messages.id, user_id, text, timestamp, sequence, late_behind, messages.burst_id, starts_at,"
+        " coalesce(interruptions, 0), operations.id, message_id, phase, interrupted_by, reason, undo"
+        " FROM messages LEFT JOIN users ON users.id = user_id"
         " LEFT JOIN operations ON operations.id = operation_id AND ended_at IS NULL"
         " WHERE fate IS NULL ORDER BY sequence"
     )
-    for *columns, late_behind, operation_id, phase, interrupted_by in rows:
-        message = message_of(columns)
-        before = left.get(message.user.id, Unfinished())
+    for row in rows:
+        message, rest = message_of(row[:5]), row[5:]
+        late_behind, burst_id, starts_at, interruptions, *of_operation = rest
+        operation_id, works_on, *state = of_operation
+        before = left.get(message.user.id, Unfinished(interruptions=interruptions))
         if operation_id is None:
-            waiting = Accepted(message=message, newest=late_behind)
-            left[message.user.id] = attrs.evolve(before, waiting=(*before.waiting, waiting))
-        else:
-            operation = UnfinishedOperation(
-                operation_id=operation_id,
+            waiting = Accepted(
                 message=message,
-                phase=Phase(phase),
-                interrupted_by=interrupted_by,
+                newest=late_behind,
+                burst_id=burst_id,
+                starts_at=starts_at,
+                interruptions=interruptions,
             )
+            left[message.user.id] = attrs.evolve(before, waiting=(*before.waiting, waiting))
+        elif works_on != message.id:
+            others[operation_id] = (*others.get(operation_id, ()), message)
+        else:
+            operation = _unfinished(operation_id, message, *state)
             left[message.user.id] = attrs.evolve(before, operations=(*before.operations, operation))
-    return tuple(left.values())
+    return tuple(_with_others(unfinished, others) for unfinished in left.values())
+
+
+def _unfinished(
+    operation_id: str, message: Message, phase: str, by: str | None, reason: str | None, undo: int
+) -> UnfinishedOperation:
+    return UnfinishedOperation(
+        operation_id=operation_id,
+        message=message,
+        phase=Phase(phase),
+        interrupted_by=by,
+        reason=Reason(reason) if reason else None,
+        undo=bool(undo),
+    )
+
+
+def _with_others(unfinished: Unfinished, others: Mapping[str, tuple[Message, ...]]) -> Unfinished:
+    operations = tuple(
+        attrs.evolve(operation, others=others.get(operation.operation_id, ()))
+        for operation in unfinished.operations
+    )
+    return attrs.evolve(unfinished, operations=operations)
 
 
 def read_unsent(connection: sqlite3.Connection, limit: int, after: int) -> tuple[OutboxRow, ...]:
@@ -143,7 +192,7 @@ def _read_message(connection: sqlite3.Connection, message_id: str) -> Message:
     )
 
 
-def _read_calls(connection: sqlite3.Connection, operation_id: str) -> tuple[CallRecord, ...]:
+def _read_calls(connection: sqlite3.Connection, operation_id: str | None) -> tuple[CallRecord, ...]:
     rows = connection.execute(
         f"SELECT {CALL_COLUMNS} FROM calls WHERE operation_id = ? ORDER BY position",
         (operation_id,),
@@ -151,8 +200,9 @@ def _read_calls(connection: sqlite3.Connection, operation_id: str) -> tuple[Call
     return tuple(call_record_of(*columns) for columns in rows)
 
 
-def _read_outcomes(connection: sqlite3.Connection, operation_id: str | None) -> tuple[Outcome, ...]:
-    if operation_id is None:
-        return ()
-    records = _read_calls(connection, operation_id)
-    return tuple(record.outcome for record in records if record.outcome is not None)
+def _read_burst(connection: sqlite3.Connection, operation_id: str | None) -> tuple[Message, ...]:
+    rows = connection.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE operation_id = ? ORDER BY timestamp, sequence",
+        (operation_id,),
+    )
+    return tuple(message_of(columns) for columns in rows)

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from engine.model import Delivery, Message, OutboxRow, Outcome, OutgoingKind, SendState, Status, User
+from engine.model import (
+    Delivery,
+    Message,
+    OutboxRow,
+    Outcome,
+    OutgoingKind,
+    SendState,
+    Status,
+    UndoStatus,
+    User,
+)
 from engine.plan import Call
 from engine.store import CallRecord
 from engine.store.encoding import decode_args, from_text
@@ -11,9 +21,12 @@ from engine.store.encoding import decode_args, from_text
 MESSAGE_COLUMNS: Final = "id, user_id, text, timestamp, sequence"
 ROW_COLUMNS: Final = (
     "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error, "
-    "delivery"
+    "delivery, not_before"
 )
-CALL_COLUMNS: Final = "id, round, tool, args, after, intended_at, status, value, value_lost, error, seconds"
+CALL_COLUMNS: Final = (
+    "id, round, tool, args, after, intended_at, status, value, value_lost, error, seconds, reused,"
+    " undo_intended_at, undo, undo_error"
+)
 
 
 def message_of(columns: Sequence[Any]) -> Message:
@@ -33,6 +46,10 @@ def call_record_of(
     value_lost: int,
     error: str | None,
     seconds: float,
+    reused: int,
+    undo_intended_at: float | None,
+    undo: str | None,
+    undo_error: str | None,
 ) -> CallRecord:
     outcome = None
     if status is not None:
@@ -44,14 +61,22 @@ def call_record_of(
             error=error,
             value_lost=bool(value_lost),
             seconds=seconds,
+            reused=bool(reused),
+            undo=UndoStatus(undo) if undo else None,
+            undo_error=undo_error,
         )
-    call = Call(call_id, tool, decode_args(from_text(args)), from_text(after))
-    return CallRecord(call=call, round=round, intended=intended_at is not None, outcome=outcome)
+    return CallRecord(
+        call=Call(call_id, tool, decode_args(from_text(args)), from_text(after)),
+        round=round,
+        intended_at=intended_at,
+        undo_intended_at=undo_intended_at,
+        outcome=outcome,
+    )
 
 
 def row_of(columns: Sequence[Any]) -> OutboxRow:
     sequence, row_id, user_id, kind, text, operation_id, message_id, state, attempts, *rest = columns
-    provider_id, error, delivery = rest
+    provider_id, error, delivery, not_before = rest
     return OutboxRow(
         id=row_id,
         user=User(user_id),
@@ -65,4 +90,5 @@ def row_of(columns: Sequence[Any]) -> OutboxRow:
         provider_id=provider_id,
         error=error,
         delivery=Delivery(delivery),
+        not_before=not_before,
     )

@@ -1,0 +1,69 @@
+"""The messages of one user that have been delivered and not begun.
+
+Rule 1: synchronous throughout: whoever looks and takes does both in one step.
+"""
+
+from collections.abc import Collection, Iterator
+
+import attrs
+
+from engine.bursts import Next, Waiting, as_one_burst, choose, count_bursts
+from engine.model import Message
+from engine.policy import Decision
+
+
+@attrs.define(eq=False)
+class WaitingMessages:
+    """What waits, in the order of delivery, each with how it waits."""
+
+    _all: list[Waiting] = attrs.field(factory=list)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(self._all)
+
+    @property
+    def bursts(self) -> int:
+        """How many operations that would be, each in its turn."""
+        return count_bursts(self._all)
+
+    def has_burst(self, burst_id: str) -> bool:
+        """Whether a message of that burst waits."""
+        return any(waiting.burst_id == burst_id for waiting in self._all)
+
+    def newest(self) -> Waiting | None:
+        """The newest of them (P12)."""
+        return max(self._all, key=lambda waiting: waiting.message.order, default=None)
+
+    def add(self, waiting: Waiting) -> None:
+        """One more."""
+        self._all.append(waiting)
+
+    def become_one_burst(self) -> None:
+        """All of them are one request now, and none is lost."""
+        self._all = as_one_burst(self._all)
+
+    def next(self) -> Next | None:
+        """What runs next; it still waits."""
+        return choose(self._all)
+
+    def take(self, taken: Next) -> None:
+        """They wait no more, nor do those they pass over."""
+        self.remove([each.message for each in (*taken.burst, *taken.passed_over)])
+
+    def steering(self) -> tuple[Message, ...]:
+        """Those that are to join the operation that runs, in order."""
+        found = [waiting.message for waiting in self._all if waiting.decision is Decision.STEER]
+        return tuple(sorted(found, key=lambda message: message.order))
+
+    def remove(self, messages: Collection[Message]) -> None:
+        """These wait no more."""
+        ids = {message.id for message in messages}
+        self._all = [waiting for waiting in self._all if waiting.message.id not in ids]
+
+    def clear(self) -> tuple[Message, ...]:
+        """Nothing waits any more; what did."""
+        cleared, self._all = self._all, []
+        return tuple(waiting.message for waiting in cleared)
