@@ -4,12 +4,15 @@ import datetime
 import subprocess
 import sys
 
+import attrs
 import pytest
 import trio
 
 from engine import (
     Answered,
+    CallFinished,
     Context,
+    Limits,
     MemoryStore,
     Message,
     OutboxRow,
@@ -18,8 +21,9 @@ from engine import (
     open_engine,
 )
 from engine.assistants.almanac import make_almanac
-from engine.assistants.almanac.values import Place
+from engine.assistants.almanac.values import Place, Where
 from engine.events import WaveStarted
+from engine.testing import open_conversation
 from engine.tools import from_json_form, to_json_form
 
 USER = User("15551234567")
@@ -95,7 +99,21 @@ def test_a_place_crosses_the_store_unchanged():
         longitude=-0.1,
         timezone="Europe/London",
     )
-    assert from_json_form(to_json_form(london), Place) == london
+    where = Where(place=london, remembered=True)
+    assert from_json_form(to_json_form(where), Where) == where
+
+
+def test_a_user_is_told_what_was_done_in_words():
+    """ "Already done: finding the holiday, finding the place."; nobody reads `find_holiday` there."""
+    titles = {name: tool.title for name, tool in make_almanac().tools.items()}
+    assert titles == {
+        "find_holiday": "finding the holiday",
+        "find_place": "finding the place",
+        "find_dates": "looking up the dates",
+        "find_sunset": "working out the sunsets",
+        "find_weekday": "working out the weekdays",
+        "find_similar_names": "looking for similar names",
+    }
 
 
 # In the engine ------------------------------------------------------------------------------------
@@ -152,4 +170,133 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
         "2026: evening of Wednesday 1 April, sunset 19:33, to 9 April\n"
         "It begins at sunset on the evening before its first day.\n"
         "Sunset times are for London, as before.",
+    ]
+
+
+FIRST_PLAN = "holiday,place | dates-2025,dates-2026 | sunset-2025,weekday-2025,sunset-2026,weekday-2026"
+SECOND_PLAN = (
+    "holiday/2,place/2 | dates-2025/2,dates-2026/2"
+    " | sunset-2025/2,weekday-2025/2,sunset-2026/2,weekday-2026/2"
+)
+
+
+def lines_of(conversation):
+    """What was sent, by the first line and the last of each; and the life of the operations without waves."""
+    life = ("started", "planned", "merged", "superseded", "cancelled", "answered")
+    sent = [text.splitlines() for text in conversation.outbound.texts]
+    return [(lines[0], lines[-1]) for lines in sent], [
+        entry for entry in conversation.trail.entries if entry[1] in life
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 1.5, 2.5])
+async def test_a_follow_up_steers_the_question_under_way(seconds, autojump_clock):
+    """Before its first wave and in each, the last included: the wave ends, and both are asked together."""
+    assistant = make_almanac(pace_seconds=1, today=lambda: TODAY)
+    async with open_conversation(assistant, policy="steer") as conversation:
+        await conversation.send(("m1", "Check Hanukkah"))
+        await trio.sleep(seconds)
+        await conversation.send(("m2", "and in London?"))
+        await trio.sleep(20)
+    sent, life = lines_of(conversation)
+    boundary = -(-seconds // 1)
+    assert life == [
+        (0, "started", "m1"),
+        (0, "planned", FIRST_PLAN),
+        (boundary, "merged", "m2"),
+        (boundary, "planned", SECOND_PLAN),
+        (boundary + 3, "answered", "m1"),
+    ]
+    assert sent == [("Hanukkah, 8 days:", "Sunset times are for London.")]
+
+
+async def test_another_question_while_the_reply_is_made_is_the_one_that_is_answered(autojump_clock):
+    """The reply to the first is cut; the place that it named still holds."""
+    almanac = make_almanac(pace_seconds=1, today=lambda: TODAY)
+
+    async def respond(message, results, context):
+        await trio.sleep(5)
+        return await almanac.responder(message, results, context)
+
+    async with open_conversation(attrs.evolve(almanac, responder=respond), policy="steer") as conversation:
+        await conversation.send(("m1", "Check Hanukkah in London"))
+        await trio.sleep(4)
+        await conversation.send(("m2", "Actually Passover"))
+        await trio.sleep(20)
+    sent, life = lines_of(conversation)
+    assert life == [
+        (0, "started", "m1"),
+        (0, "planned", FIRST_PLAN),
+        (4, "merged", "m2"),
+        (4, "planned", SECOND_PLAN),
+        (12, "answered", "m1"),
+    ]
+    assert sent == [
+        ("Passover, 8 days outside Israel, 7 days in Israel:", "Sunset times are for London."),
+    ]
+
+
+async def test_one_follow_up_after_the_other_steers(autojump_clock):
+    """Each makes another question; the calls for none of them are mixed up."""
+    assistant = make_almanac(pace_seconds=1, today=lambda: TODAY)
+    async with open_conversation(assistant, policy="steer") as conversation:
+        for number, text in enumerate(["Check Hanukkah", "in London", "no, Passover", "in Rome"]):
+            await conversation.send((f"m{number}", text))
+            await trio.sleep(1.5)
+        await trio.sleep(20)
+    sent, life = lines_of(conversation)
+    assert [entry[1] for entry in life] == ["started", "planned", *["merged", "planned"] * 3, "answered"]
+    assert sent == [("Passover, 8 days outside Israel, 7 days in Israel:", "Sunset times are for Rome.")]
+
+
+async def test_a_question_in_two_fragments_is_asked_once(autojump_clock):
+    """Half a second of debounce: one operation, one answer, nobody is told of any switching."""
+    assistant = make_almanac(pace_seconds=1, today=lambda: TODAY)
+    async with open_conversation(assistant, limits=Limits(debounce_seconds=0.5)) as conversation:
+        await conversation.send(("m1", "When is Hanukkah"))
+        await trio.sleep(0.25)
+        await conversation.send(("m2", "in London"))
+        await trio.sleep(20)
+    sent, life = lines_of(conversation)
+    assert life == [
+        (0.75, "started", "m2"),
+        (0.75, "merged", "m1"),
+        (0.75, "planned", SECOND_PLAN),
+        (3.75, "answered", "m2"),
+    ]
+    assert sent == [("Hanukkah, 8 days:", "Sunset times are for London.")]
+
+
+async def test_what_was_looked_up_before_a_change_of_mind_and_back_is_not_looked_up_again(autojump_clock):
+    """The place is London's whether this question named it or the one before."""
+    made = []
+
+    def note(event):
+        if isinstance(event, CallFinished) and event.reused:
+            made.append((trio.current_time(), event.call_id))
+
+    assistant = make_almanac(pace_seconds=1, today=lambda: TODAY)
+    async with open_conversation(assistant) as conversation:
+        conversation.engine.events.subscribe(note)
+        await conversation.send(("m1", "Hanukkah in London"))
+        await trio.sleep(1.5)
+        await conversation.send(("m2", "Actually Passover"))
+        await trio.sleep(1)
+        await conversation.send(("m3", "no, Hanukkah"))
+        await trio.sleep(20)
+    sent, _ = lines_of(conversation)
+    assert made == [(4, "dates-2025"), (4, "dates-2026")]
+    assert sent[-1] == ("Hanukkah, 8 days:", "Sunset times are for London, as before.")
+
+
+async def test_a_question_that_is_stopped_says_what_was_done(autojump_clock):
+    """In the words of the tools' titles."""
+    assistant = make_almanac(pace_seconds=1, today=lambda: TODAY)
+    async with open_conversation(assistant) as conversation:
+        await conversation.send(("m1", "Check Hanukkah"))
+        await trio.sleep(1.5)
+        await conversation.send(("m2", "stop"))
+        await trio.sleep(20)
+    assert conversation.outbound.texts == [
+        "Stopped. Already done: finding the holiday, finding the place, looking up the dates (2x)."
     ]

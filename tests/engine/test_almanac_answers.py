@@ -8,6 +8,7 @@ import pytest
 from engine import Context, Message, Outcome, Results, Status, SupersededRequest, ToolContext, Turn, User
 from engine.assistants.almanac import make_almanac
 from engine.assistants.almanac.reply import HELP
+from engine.assistants.almanac.values import Where
 from engine.plan import accept, blocked_by, resolve, waves
 from engine.tools import from_json_form, to_json_form
 
@@ -48,14 +49,18 @@ async def outcome_of(call, assistant, outcomes):
     return Outcome(call_id=call.id, tool=tool.name, status=Status.SUCCEEDED, raw=raw).with_value(value)
 
 
-async def ask(text, *, today=TODAY, history=(), superseded=(), waves_max=None, fails=()):
-    """Run a whole operation for one text, or only its first waves; `fails`: calls that time out."""
+async def ask(text, *, before=(), today=TODAY, history=(), superseded=(), waves_max=None, fails=()):
+    """Run a whole operation for one text, or only its first waves.
+
+    `before`: the texts before it in its burst; `fails`: calls that time out.
+    """
     assistant = make_almanac(today=lambda: today)
     turns = tuple(
         Turn(role="user", text=turn, message_id=f"h{index}", sequence=index)
         for index, turn in enumerate(history)
     )
-    context = Context(user=USER, history=turns, superseded=superseded)
+    burst = tuple(message(each) for each in (*before, text))
+    context = Context(user=USER, history=turns, superseded=superseded, burst=burst)
     outcomes = {}
     plans = []
     plan = await assistant.planner.plan(message(text), context)
@@ -169,8 +174,8 @@ async def test_a_change_of_mind_keeps_the_place_that_was_found(autojump_clock):
     """P7: "Actually Passover" after "Check Hanukkah in London": the finished first wave is used."""
     before = await superseded_by_next("Check Hanukkah in London", waves_max=1)
     answer = await ask("Actually Passover", superseded=[before])
-    place = answer.results["place"].value
-    assert (place.name, place.remembered) == ("London", True)
+    where = answer.results["place"].value
+    assert (where.place.name, where.remembered) == ("London", True)
     assert answer.reply.splitlines()[-1] == "Sunset times are for London, as before."
 
 
@@ -179,7 +184,7 @@ async def test_the_place_comes_from_the_conversation_when_no_result_has_it(autoj
     answer = await ask(
         "Actually Passover", history=["When is Easter in Rome?", "Check Hanukkah in London", "ok"]
     )
-    assert answer.results["place"].value.name == "London"
+    assert answer.results["place"].value.place.name == "London"
 
 
 async def test_a_new_place_counts_more_than_a_remembered_one(autojump_clock):
@@ -222,7 +227,71 @@ async def test_a_value_of_another_shape_is_not_used(autojump_clock):
         "London"
     )
     request = SupersededRequest(message=message("Check Hanukkah in London"), results=Results({"place": old}))
-    assert (await ask("Actually Passover", superseded=[request])).results["place"].value is None
+    assert (await ask("Actually Passover", superseded=[request])).results["place"].value == Where()
+
+
+# Several messages ---------------------------------------------------------------------------------
+
+NUMBERED_PLAN = [[f"{call}/2" for call in wave] for wave in FIRST_PLAN]
+
+
+@pytest.mark.parametrize(
+    ("fragments", "whole"),
+    [
+        (["When is Hanukkah", "in London"], "When is Hanukkah in London"),
+        (["Check", "Hanukkah"], "Hanukkah"),
+        (["in London", "Hanukkah"], "Hanukkah in London"),
+        (["Hanukkah in New", "York"], "Hanukkah in New York"),
+        (["Hanukkah", "2027", "in Rome"], "Hanukkah 2027 in Rome"),
+        (["Hanukkah 2026", "no, 2027"], "Hanukkah 2027"),
+        (["Check Hanukkah in London", "thank you!"], "Check Hanukkah in London"),
+        (["Check Hanukkah in London", "no, Passover"], "Passover in London"),
+        (["Hanukkah in London", "Easter in Rome"], "Easter in Rome"),
+        (["Hanukkah in London", "pasover in Rome"], "Passover in Rome"),
+        (["in Canada", "Thanksgiving"], "Thanksgiving in Canada"),
+        (["Hanukkah in London", "Passover in Xyzzy"], "Passover in Xyzzy"),
+        (["Bostille", "Weekk"], "Bostille Weekk"),
+        (["hello", "you there?"], "hello"),
+    ],
+)
+async def test_fragments_are_understood_as_the_question_that_they_make(fragments, whole, autojump_clock):
+    """What the newest names counts; what it does not, it names together with those before it."""
+    *before, newest = fragments
+    assert (await ask(newest, before=before)).reply == (await ask(whole)).reply
+
+
+async def test_the_calls_for_several_messages_have_their_number(autojump_clock):
+    """So that a planner which keeps nothing knows, later on, what has been planned for how many."""
+    assert (await ask("in London", before=["When is Hanukkah"])).plans == [NUMBERED_PLAN]
+
+
+async def test_fragments_may_follow_up_as_well(autojump_clock):
+    """ "and", "in Rome?": the holiday is the one asked for before them."""
+    by_text = await ask("in Rome?", before=["and"], history=["Check Hanukkah"])
+    assert by_text.reply == (await ask("Hanukkah in Rome")).reply
+    before = await superseded_by_next("Check Hanukkah in London", waves_max=1)
+    by_result = await ask("in Rome?", before=["and"], superseded=[before])
+    assert by_result.reply == by_text.reply
+
+
+async def test_what_several_messages_found_out_is_remembered(autojump_clock):
+    """P7: the finished first wave of an interrupted burst, whose calls had other ids."""
+    earlier = await ask("in London", before=["Check Hanukkah"], waves_max=1)
+    burst = (message("Check Hanukkah"), message("in London"))
+    request = SupersededRequest(message=burst[-1], burst=burst, results=earlier.results)
+    answer = await ask("Actually Passover", superseded=[request])
+    assert answer.reply.splitlines()[-1] == "Sunset times are for London, as before."
+
+
+async def test_a_message_that_joins_makes_another_question(autojump_clock):
+    """The plan for both has ids of its own: some calls of the first may have been made."""
+    assistant = make_almanac(today=lambda: TODAY)
+    burst = (message("Check Hanukkah"), message("and in London?"))
+    context = Context(user=USER, burst=burst)
+    for waves_max in (0, 1, 2, 3):
+        so_far = await ask("Check Hanukkah", waves_max=waves_max)
+        plan = await assistant.planner.adapt(burst[-1], so_far.results, context)
+        assert [[call.id for call in wave] for wave in plan.waves()] == NUMBERED_PLAN
 
 
 # Replies ------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.assistants.almanac import places
-from engine.assistants.almanac.reading import Reading, read
+from engine.assistants.almanac.reading import Reading, read, read_together
 
 YEAR = 2025
 
@@ -106,6 +106,26 @@ async def test_a_word_left_over_is_a_topic(autojump_clock):
     """So that "and in Paris?" follows up, and "Zorbfest in Paris" does not."""
     assert await read("and in Paris?", YEAR) == Reading(place=places.find("Paris"))
     assert (await read("Zorbfest in Paris", YEAR)).has_topic
+
+
+async def test_a_place_in_one_fragment_decides_whose_day_the_next_one_means(autojump_clock):
+    """Canada's Thanksgiving, and not the best known one."""
+    reading = await read_together(["in Canada", "Thanksgiving"], YEAR)
+    assert reading.holiday is not None
+    assert reading.holiday.country == "CA"
+
+
+async def test_a_word_left_over_in_any_fragment_is_a_topic(autojump_clock):
+    """ "Zorbfest", "in Paris" is no follow-up either."""
+    assert (await read_together(["Zorbfest", "in Paris"], YEAR)).has_topic
+    assert await read_together(["and", "in Paris"], YEAR) == Reading(place=places.find("Paris"))
+
+
+async def test_what_was_written_too_long_before_is_another_question(autojump_clock):
+    """A hundred messages that waited together are not read as one."""
+    near = await read_together(["Hanukkah", *["hello"] * 3], YEAR)
+    assert near.holiday is not None
+    assert await read_together(["Hanukkah in London", *["hello"] * 4], YEAR) == Reading()
 
 
 async def test_an_unfriendly_text_is_read_in_short_steps(autojump_clock):

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable
 
 from engine import Assistant, Context, Message, Results
-from engine.assistants.almanac.planner import Planner
+from engine.assistants.almanac.planner import Planner, results_for
 from engine.assistants.almanac.reply import write
 from engine.assistants.almanac.tools import make_tools
 
@@ -23,6 +23,6 @@ def make_almanac(pace_seconds: float = 0.0, today: Callable[[], datetime.date] =
     """
 
     async def respond(message: Message, results: Results, context: Context) -> str:
-        return write(results, today())
+        return write(results_for(message, results, context), today())
 
     return Assistant(planner=Planner(today), responder=respond, tools=make_tools(pace_seconds))

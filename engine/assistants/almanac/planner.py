@@ -1,13 +1,16 @@
-"""Plans an answer: which holiday and where; its dates; sunset and weekday of each."""
+"""Plans an answer: which holiday and where; its dates; sunset and weekday of each.
+
+Rule 1: the planner keeps nothing: what a call is for stands in its id, so that any process can go on with it.
+"""
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
 
 from engine import Call, Context, Message, Outcome, Plan, Ref, Results
-from engine.assistants.almanac.values import Holiday, Occurrence, Place
+from engine.assistants.almanac.values import Holiday, Occurrence, Where
 from engine.assistants.almanac.words import read_years, split
 
 # Calls by these ids are what the reply is made of; dates, sunsets and weekdays have the year behind.
@@ -34,6 +37,34 @@ class _Memory:
 
 
 @attrs.frozen
+class _Question:
+    """The texts of a burst, the newest last.
+
+    A message that joins makes another question, and calls of the question before may have been made
+    already: so the ids of the calls for a question of several messages end in their number.
+    """
+
+    texts: tuple[str, ...]
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """The years that the newest of the texts which name any names."""
+        named = (read_years(split(text)) for text in reversed(self.texts))
+        return next((years for years in named if years), ())
+
+    def id(self, name: str) -> str:
+        """The id of a call for this question."""
+        return f"{name}/{len(self.texts)}" if len(self.texts) > 1 else name
+
+    def results(self, results: Results) -> Results:
+        """The results of the calls for this question, by their names."""
+        names = {call_id: call_id.partition("/")[0] for call_id in results}
+        return Results(
+            {name: results[call_id] for call_id, name in names.items() if self.id(name) == call_id}
+        )
+
+
+@attrs.frozen
 class Planner:
     """Plans three waves; looks further when they find no date to come, and for names when no holiday."""
 
@@ -41,73 +72,99 @@ class Planner:
 
     async def plan(self, message: Message, context: Context) -> Plan:
         """First who and where, then a call a year, then a sunset and a weekday a date."""
+        question = _question(message, context.burst)
         this_year = self.today().year
         memory = _remember(context)
-        asked = {"text": message.text, "year": this_year, "earlier": list(memory.texts)}
+        *fragments, text = question.texts
+        asked = {"text": text, "fragments": fragments, "year": this_year, "earlier": list(memory.texts)}
         return Plan(
-            Call(HOLIDAY, "find_holiday", {**asked, "known": memory.holiday, "near": memory.place}),
-            Call(PLACE, "find_place", {**asked, "known": memory.place}),
-            *_date_calls(read_years(split(message.text)) or (this_year, this_year + 1)),
+            Call(
+                question.id(HOLIDAY),
+                "find_holiday",
+                {**asked, "known": memory.holiday, "near": memory.place},
+            ),
+            Call(question.id(PLACE), "find_place", {**asked, "known": memory.place}),
+            *_date_calls(question, question.years or (this_year, this_year + 1)),
         )
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
-        """Closest names for a holiday nobody knows; more years when no date lies ahead; second dates."""
-        if not results[HOLIDAY].succeeded:
-            if SIMILAR in results:
+        """A new plan for a message that has joined.
+
+        Otherwise closest names for a holiday nobody knows; more years when no date lies ahead; second dates.
+        """
+        question = _question(message, context.burst)
+        found = question.results(results)
+        if HOLIDAY not in found:
+            return await self.plan(message, context)
+        if not found[HOLIDAY].succeeded:
+            if SIMILAR in found:
                 return None
-            return Plan(
-                Call(SIMILAR, "find_similar_names", {"text": message.text, "year": self.today().year})
-            )
-        calls = [*_second_dates(results), *self._further_years(message, results)]
+            asked = {"text": " ".join(question.texts), "year": self.today().year}
+            return Plan(Call(question.id(SIMILAR), "find_similar_names", asked))
+        calls = [*_second_dates(question, found), *self._further_years(question, found)]
         return Plan(*calls) if calls else None
 
-    def _further_years(self, message: Message, results: Results) -> Iterator[Call]:
+    def _further_years(self, question: _Question, found: Results) -> Iterator[Call]:
         """Once, and not for somebody who named the years."""
-        looked = [int(key.removeprefix(f"{DATES}-")) for key in results if key.startswith(f"{DATES}-")]
-        if read_years(split(message.text)) or len(looked) > 2:
+        looked = [int(name.removeprefix(f"{DATES}-")) for name in found if name.startswith(f"{DATES}-")]
+        if question.years or len(looked) > 2:
             return
-        if not any(date.last >= self.today() for date in found_dates(results)):
+        if not any(date.last >= self.today() for date in found_dates(found)):
             last = max(looked)
-            yield from _date_calls(range(last + 1, last + 1 + _FURTHER_YEARS))
+            yield from _date_calls(question, range(last + 1, last + 1 + _FURTHER_YEARS))
 
 
-def found_dates(results: Results) -> list[Occurrence]:
+def results_for(message: Message, results: Results, context: Context) -> Results:
+    """What was found out for the newest question, by the names above."""
+    return _question(message, context.burst).results(results)
+
+
+def found_dates(found: Results) -> list[Occurrence]:
     """Every date that the calls so far have found, in order."""
-    found: list[Occurrence] = []
-    for key, outcome in results.items():
-        if key.startswith(f"{DATES}-"):
-            found += outcome.value_or([])
-    return sorted(found, key=lambda date: date.first)
+    dates: list[Occurrence] = []
+    for name, outcome in found.items():
+        if name.startswith(f"{DATES}-"):
+            dates += outcome.value_or([])
+    return sorted(dates, key=lambda date: date.first)
 
 
-def _date_calls(years: Iterable[int]) -> Iterator[Call]:
+def _question(message: Message, burst: Sequence[Message]) -> _Question:
+    return _Question(tuple(each.text for each in burst or (message,)))
+
+
+def _date_calls(question: _Question, years: Iterable[int]) -> Iterator[Call]:
     for year in (years := tuple(years)):
         yield Call(
-            f"{DATES}-{year}",
+            question.id(f"{DATES}-{year}"),
             "find_dates",
-            {"holiday": Ref(HOLIDAY), "place": Ref(PLACE, default=None), "year": year},
+            {"holiday": Ref(question.id(HOLIDAY)), "place": _place(question), "year": year},
         )
     for year in years:
-        yield from _day_calls(f"{year}", Ref(f"{DATES}-{year}", 0, "begins"))
+        yield from _day_calls(question, f"{year}", Ref(question.id(f"{DATES}-{year}"), 0, "begins"))
 
 
-def _second_dates(results: Results) -> Iterator[Call]:
+def _second_dates(question: _Question, found: Results) -> Iterator[Call]:
     """A lunar holiday may come round twice in a year: the first plan knew of one."""
-    for key, outcome in results.items():
-        if key.startswith(f"{DATES}-"):
-            year = key.removeprefix(f"{DATES}-")
+    for name, outcome in found.items():
+        if name.startswith(f"{DATES}-"):
+            year = name.removeprefix(f"{DATES}-")
             for index in range(1, len(outcome.value_or([]))):
-                if f"{SUNSET}-{year}-{index + 1}" not in results:
-                    yield from _day_calls(f"{year}-{index + 1}", Ref(key, index, "begins"))
+                if f"{SUNSET}-{year}-{index + 1}" not in found:
+                    day = Ref(question.id(name), index, "begins")
+                    yield from _day_calls(question, f"{year}-{index + 1}", day)
 
 
-def _day_calls(name: str, day: Ref) -> Iterator[Call]:
+def _day_calls(question: _Question, name: str, day: Ref) -> Iterator[Call]:
     yield Call(
-        f"{SUNSET}-{name}",
+        question.id(f"{SUNSET}-{name}"),
         "find_sunset",
-        {"day": day, "holiday": Ref(HOLIDAY), "place": Ref(PLACE, default=None)},
+        {"day": day, "holiday": Ref(question.id(HOLIDAY)), "place": _place(question)},
     )
-    yield Call(f"{WEEKDAY}-{name}", "find_weekday", {"day": day})
+    yield Call(question.id(f"{WEEKDAY}-{name}"), "find_weekday", {"day": day})
+
+
+def _place(question: _Question) -> Ref:
+    return Ref(question.id(PLACE), "place", default=None)
 
 
 def _remember(context: Context) -> _Memory:
@@ -115,10 +172,12 @@ def _remember(context: Context) -> _Memory:
     texts = [turn.text for turn in context.history if turn.role == "user"]
     memory = _Memory(texts=tuple(reversed(texts[-_EARLIER_MAX:])))
     for request in context.superseded:
+        found = _question(request.message, request.burst).results(request.results)
+        where = _value(found.get(PLACE), Where)
         memory = attrs.evolve(
             memory,
-            holiday=_value(request.results.get(HOLIDAY), Holiday) or memory.holiday,
-            place=_value(request.results.get(PLACE), Place) or memory.place,
+            holiday=_value(found.get(HOLIDAY), Holiday) or memory.holiday,
+            place=(where.place if where else None) or memory.place,
         )
     return memory
 

@@ -25,6 +25,8 @@ _BEFORE_PLACES: Final = frozenset({"around", "at", "for", "from", "in", "near", 
 _ONLY_PLACES: Final = frozenset({"in", "near"})
 _NO_PLACES = "january february march april may june july august september october november december advance"
 _NEVER_PLACES: Final = frozenset(_NO_PLACES.split())
+# A question in more pieces than that is several questions.
+_TOGETHER_MAX: Final = 4
 # Words that are also cities or countries; alone they mean the place only after a preposition.
 _AMBIGUOUS: Final = frozenset({"america", "jersey", "male", "reading", "turkey", "us"})
 # Among the names of the whole world a near miss is mostly a coincidence.
@@ -67,6 +69,29 @@ async def read(text: str, year: int, elsewhere: Place | None = None) -> Reading:
         unknown = "" if typo else guess.text
         rest = without(rest, guess)
     return Reading(holiday=holiday, place=place, unknown_place=unknown, has_topic=has_topic(rest))
+
+
+async def read_together(texts: Sequence[str], year: int, elsewhere: Place | None = None) -> Reading:
+    """Understand a question that came in several messages, the newest last.
+
+    What the newest names counts; what it does not name, it may name together with those right before it:
+    "When is Hanukkah", "in London".
+    """
+    newest, *longer = (" ".join(texts[-count:]) for count in range(1, min(len(texts), _TOGETHER_MAX) + 1))
+    where = await read(newest, year, elsewhere)
+    if not longer:
+        return where
+    for run in longer:
+        if where.place is not None or where.unknown_place:
+            break
+        where = await read(run, year, elsewhere)
+    # Only now, since the place decides whose day is meant: "in Canada", "Thanksgiving".
+    what = await read(newest, year, where.place or elsewhere)
+    for run in longer:
+        if what.holiday is not None:
+            break
+        what = await read(run, year, where.place or elsewhere)
+    return attrs.evolve(where, holiday=what.holiday, has_topic=what.has_topic)
 
 
 async def _find_holiday(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from engine import Results
 from engine.assistants.almanac import jewish
 from engine.assistants.almanac.planner import HOLIDAY, PLACE, SIMILAR, SUNSET, WEEKDAY, found_dates
-from engine.assistants.almanac.values import Holiday, Occurrence, Place, Sunset
+from engine.assistants.almanac.values import Holiday, Occurrence, Place, Sunset, Where
 
 HELP: Final = (
     "I know when holidays are: Jewish, Christian, Muslim, Indian and Chinese ones, and those of most "
@@ -17,21 +17,24 @@ HELP: Final = (
 
 
 def write(results: Results, today: datetime.date) -> str:
-    """The reply: dates with weekdays and sunsets, or what could be asked instead."""
+    """The reply: dates with weekdays and sunsets, or what could be asked instead.
+
+    `results`: what was found out for the question, by the planner's names.
+    """
     if not results[HOLIDAY].succeeded:
         return _write_unknown(results)
     holiday: Holiday = results[HOLIDAY].value
     dates = found_dates(results)
     if not dates:
         return f"I know {holiday.name}, but no date of it in the years I looked at. {HELP}"
-    place: Place | None = results[PLACE].value_or(None)
-    lines = [_headline(holiday, dates, place)]
+    where: Where = results[PLACE].value_or(Where())
+    lines = [_headline(holiday, dates, where.place)]
     sunsets = {value.day: value for value in _values(results, SUNSET)}
     weekdays = {value.day: value.name for value in _values(results, WEEKDAY)}
     for date in dates:
         line = _date_line(holiday, date, weekdays.get(date.begins, ""), sunsets.get(date.begins))
         lines.append(f"{line} (past)" if date.last < today else line)
-    lines += _remarks(holiday, results, place)
+    lines += _remarks(holiday, results, where)
     return "\n".join(lines)
 
 
@@ -77,7 +80,7 @@ def _day(date: datetime.date) -> str:
     return f"{date.day} {date:%B}"
 
 
-def _remarks(holiday: Holiday, results: Results, place: Place | None) -> Iterator[str]:
+def _remarks(holiday: Holiday, results: Results, where: Where) -> Iterator[str]:
     if holiday.begins_at_sunset:
         yield "It begins at sunset on the evening before its first day."
     if holiday.remark:
@@ -87,10 +90,10 @@ def _remarks(holiday: Holiday, results: Results, place: Place | None) -> Iterato
     shown = next((value.place for value in _values(results, SUNSET)), "")
     if not shown:
         return
-    if place is None:
+    if where.place is None:
         yield f'Sunset times are for {shown}; name a city for yours, as in "{holiday.name} in London".'
     else:
-        yield f"Sunset times are for {shown}{', as before' if place.remembered else ''}."
+        yield f"Sunset times are for {shown}{', as before' if where.remembered else ''}."
 
 
 def _values(results: Results, kind: str) -> list[Any]:

@@ -11,8 +11,16 @@ import trio
 from engine import Tool, tool
 from engine.assistants.almanac import catalogue, civil, jewish, libraries, places, sky
 from engine.assistants.almanac.fuzzy import find_similar
-from engine.assistants.almanac.reading import read
-from engine.assistants.almanac.values import Holiday, NothingFound, Occurrence, Place, Sunset, Weekday
+from engine.assistants.almanac.reading import read, read_together
+from engine.assistants.almanac.values import (
+    Holiday,
+    NothingFound,
+    Occurrence,
+    Place,
+    Sunset,
+    Weekday,
+    Where,
+)
 from engine.assistants.almanac.words import grams, split
 
 P = ParamSpec("P")
@@ -20,22 +28,30 @@ T = TypeVar("T")
 
 # A call takes milliseconds; the very first ones load the libraries, on a slow machine within seconds.
 _TIMEOUT_SECONDS: Final = 10.0
+# The libraries change with a release; who changes their mind within an hour may have what was looked up.
+_REUSABLE_SECONDS: Final = 3600.0
 # As many as one reads at a glance.
 _SIMILAR_MAX: Final = 3
 
 
 async def find_holiday(
-    text: str, year: int, earlier: Sequence[str] = (), known: Holiday | None = None, near: Place | None = None
+    text: str,
+    year: int,
+    fragments: Sequence[str] = (),
+    earlier: Sequence[str] = (),
+    known: Holiday | None = None,
+    near: Place | None = None,
 ) -> Holiday:
     """Which holiday a question names.
 
-    `earlier`: the user's questions before it, newest first, for one that names a place only ("and in
-    Rome?"), which `known` then answers when it is there.  `near`: the place known from before.
-    Raises NothingFound when no holiday is named that the libraries know.
+    `fragments`: messages right before it that belong to it, in order.  `earlier`: the user's questions before
+    it, newest first, for one that names a place only ("and in Rome?"), which `known` then answers when it is
+    there.  `near`: the place known from before.  Raises NothingFound when no holiday is named that the
+    libraries know.
     """
     for before in earlier:
         near = near or (await read(before, year)).place
-    reading = await read(text, year, near)
+    reading = await read_together([*fragments, text], year, near)
     if reading.holiday is not None:
         return reading.holiday
     if reading.place is not None and not reading.has_topic:
@@ -48,21 +64,25 @@ async def find_holiday(
 
 
 async def find_place(
-    text: str, year: int, earlier: Sequence[str] = (), known: Place | None = None
-) -> Place | None:
-    """Which place a question is about; None when neither it nor an earlier one names any.
+    text: str,
+    year: int,
+    fragments: Sequence[str] = (),
+    earlier: Sequence[str] = (),
+    known: Place | None = None,
+) -> Where:
+    """Which place a question is about, named by it or by an earlier one.
 
-    `known`: the place found for a question before it.  Raises NothingFound, with the place's name as the
-    text, when the question names one that is not in the database.
+    `fragments` and `earlier`: as for the holiday.  `known`: the place found for a question before it.  Raises
+    NothingFound, with the place's name as the text, when the question names one that is not in the database.
     """
-    reading = await read(text, year)
+    reading = await read_together([*fragments, text], year)
     if reading.place is not None:
-        return reading.place
+        return Where(place=reading.place)
     if reading.unknown_place:
         raise NothingFound(reading.unknown_place)
     for before in earlier:
         known = known or (await read(before, year)).place
-    return attrs.evolve(known, remembered=True) if known else None
+    return Where(place=known, remembered=known is not None)
 
 
 async def find_dates(holiday: Holiday, year: int, place: Place | None = None) -> list[Occurrence]:
@@ -114,11 +134,24 @@ async def find_similar_names(text: str, year: int) -> list[str]:
 
 def make_tools(pace_seconds: float) -> list[Tool]:
     """The tools, each call of which takes at least `pace_seconds`."""
-    decorate = tool(timeout=_TIMEOUT_SECONDS + pace_seconds, idempotent=True)
-    functions: tuple[Callable[..., Awaitable[object]], ...] = (
-        find_holiday, find_place, find_dates, find_sunset, find_weekday, find_similar_names,
-    )  # fmt: skip
-    return [decorate(_paced(function, pace_seconds)) for function in functions]
+    # What a question says depends on what was said before; a date does not.
+    tools: tuple[tuple[Callable[..., Awaitable[object]], str, float], ...] = (
+        (find_holiday, "finding the holiday", 0.0),
+        (find_place, "finding the place", 0.0),
+        (find_dates, "looking up the dates", _REUSABLE_SECONDS),
+        (find_sunset, "working out the sunsets", _REUSABLE_SECONDS),
+        (find_weekday, "working out the weekdays", _REUSABLE_SECONDS),
+        (find_similar_names, "looking for similar names", 0.0),
+    )
+    return [
+        tool(
+            timeout=_TIMEOUT_SECONDS + pace_seconds,
+            idempotent=True,
+            title=title,
+            reusable_seconds=reusable_seconds,
+        )(_paced(function, pace_seconds))
+        for function, title, reusable_seconds in tools
+    ]
 
 
 def _paced(function: Callable[P, Awaitable[T]], pace_seconds: float) -> Callable[P, Awaitable[T]]:

@@ -14,7 +14,7 @@ class Place:
     """A city, or the capital that stands for a country named in the question.
 
     `country` is the ISO 3166 code, `subdivision` the part of it that has holidays of its own (or empty),
-    `timezone` an IANA name.  `remembered`: the question did not name it, an earlier one did.
+    `timezone` an IANA name.
     """
 
     name: str
@@ -24,6 +24,17 @@ class Place:
     latitude: float
     longitude: float
     timezone: str
+
+
+@attrs.frozen(kw_only=True)
+class Where:
+    """What place a question is about; None when neither it nor an earlier one names any.
+
+    `remembered`: the question did not name it, an earlier one did.  That is no part of the place, so that
+    what was found out for a place holds for it however it came up.
+    """
+
+    place: Place | None = None
     remembered: bool = False
 
 
