@@ -45,6 +45,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_commands(commands)
     bench = commands.add_parser("bench", help="measure what a durable message costs here; about a minute")
     bench.set_defaults(run=_measure)
+    simulate = commands.add_parser(
+        "simulate", help="hold every promise against the engine in made-up worlds, one a seed"
+    )
+    simulate.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many; 1000 if not given")
+    simulate.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of them; 0")
+    simulate.add_argument("--seed", type=int, metavar="SEED", help="only this one, with its whole trail")
+    simulate.add_argument("--policy", metavar="NAME", help="this policy in all of them, not the seed's own")
+    simulate.add_argument("--all", action="store_true", help="go on after one that fails")
+    simulate.set_defaults(run=_simulate)
     return parser.parse_args(arguments)
 
 
@@ -59,6 +68,8 @@ def _serve(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
     from web.serving import run_server
 
     assistant = load_assistant(settings.assistant, pace_seconds=settings.pace_seconds)
+    if assistant.policy is not None:
+        log.info("the assistant brings a policy of its own; MIDSTREAM_POLICY is not asked")
     try:
         trio.run(run_server, settings, assistant)
     except SettingsError:
@@ -98,7 +109,7 @@ def _talk(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
         load_assistant(settings.assistant, pace_seconds=settings.pace_seconds),
         policy=settings.policy,
         limits=settings.limits,
-        acknowledgement=settings.acknowledgement,
+        languages=settings.languages,
     )
 
 
@@ -110,6 +121,24 @@ def _measure(_environment: Mapping[str, str], _options: argparse.Namespace) -> i
     except BenchBroken as error:
         return _refuse(str(error), _BROKEN)
     return 0
+
+
+def _simulate(_environment: Mapping[str, str], options: argparse.Namespace) -> int:
+    from engine import POLICIES
+    from engine.simulation.command import run_one, run_seeds
+    from web.logs import quiet_logs
+
+    if options.policy is not None and options.policy not in POLICIES:
+        return _refuse(f"--policy: there is no {options.policy!r}; there are: {', '.join(POLICIES)}", _UNUSABLE)
+    quiet_logs()  # what goes wrong in a simulation is meant to
+    if options.seed is not None:
+        return run_one(options.seed, policy=options.policy, say=_say)
+    seeds = range(options.first, options.first + options.seeds)
+    return run_seeds(seeds, policy=options.policy, stop_at_first=not options.all, say=_say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _operate(environment: Mapping[str, str], options: argparse.Namespace) -> int:

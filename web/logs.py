@@ -23,6 +23,7 @@ from structlog.typing import EventDict, Processor
 
 from engine import (
     CallFinished,
+    CallUndone,
     Event,
     Failed,
     Fate,
@@ -33,11 +34,13 @@ from engine import (
     OutgoingBlocked,
     OutgoingDelayed,
     OutgoingGivenUp,
+    PolicyFailed,
     SessionFailed,
     Status,
     StoreFailed,
     StragglerAppeared,
     Superseded,
+    UndoStatus,
     ValueLost,
     mask,
 )
@@ -85,18 +88,20 @@ def hash_id(message_id: str) -> str:
 # Events -------------------------------------------------------------------------------------------
 
 _LEVELS: Final[Mapping[type[Event], int]] = {
-    # Somebody has to mend something: the assistant, the credentials, the disk.
+    # Somebody has to mend something: the assistant, its policy, the credentials, the disk.
     SessionFailed: logging.ERROR,
+    PolicyFailed: logging.ERROR,
     OutgoingBlocked: logging.ERROR,
     StoreFailed: logging.ERROR,
     # One user did not get what was due.
-    MessageRejected: logging.WARNING,
     OutgoingDelayed: logging.WARNING,
     OutgoingGivenUp: logging.WARNING,
     StragglerAppeared: logging.WARNING,
     ValueLost: logging.WARNING,
 }
 _AS_PLANNED: Final = frozenset({Status.SUCCEEDED, Status.SKIPPED})
+# Not a bound that was reached: what the operator chose.
+_BY_POLICY: Final = "policy"
 
 
 def log_event(event: Event) -> None:
@@ -105,11 +110,18 @@ def log_event(event: Event) -> None:
 
 
 def _level(event: Event) -> int:
-    if isinstance(event, CallFinished):
-        return logging.INFO if event.status in _AS_PLANNED else logging.WARNING
-    if isinstance(event, MessageSettled):
-        return logging.WARNING if isinstance(event.fate, Failed) else logging.INFO
-    return _LEVELS.get(type(event), logging.INFO)
+    match event:
+        case CallFinished():
+            is_well = event.status in _AS_PLANNED
+        case CallUndone():
+            is_well = event.status is UndoStatus.UNDONE
+        case MessageRejected():
+            is_well = event.limit == _BY_POLICY
+        case MessageSettled():
+            is_well = not isinstance(event.fate, Failed)
+        case _:
+            return _LEVELS.get(type(event), logging.INFO)
+    return logging.INFO if is_well else logging.WARNING
 
 
 def _fields(event: Event) -> dict[str, Any]:
@@ -132,7 +144,7 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 def _fate_fields(fate: Fate) -> dict[str, str]:
-    # Picked one by one: a fate may hold a reply.
+    # Picked one by one: a fate may hold a reply, or what whoever said stop was told.
     fields = {"fate": fate.name}
     if isinstance(fate, Superseded):
         fields["by"] = hash_id(fate.by)
@@ -176,6 +188,11 @@ def configure_logs(stream: TextIO, *, pretty: bool | None = None, secrets: Colle
     # Libraries tell each request at INFO, Hypercorn's access log too; our events say it better.
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def quiet_logs() -> None:
+    """Send no log of this process anywhere."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
 
 
 def _renderer(*, pretty: bool, colors: bool) -> Processor:

@@ -21,17 +21,20 @@ from prometheus_client import (
 from engine import (
     Answered,
     CallFinished,
+    CallUndone,
     Depths,
     Event,
     Failed,
     Ignored,
     Merged,
+    MessageDeferred,
     MessageSettled,
     OutgoingBlocked,
     OutgoingDelayed,
     OutgoingGivenUp,
     OutgoingKind,
     OutgoingSent,
+    PolicyFailed,
     Rejected,
     SessionCancelled,
     SessionCompleted,
@@ -40,6 +43,7 @@ from engine import (
     Stopped,
     StoreFailed,
     Superseded,
+    UndoStatus,
     WaveFinished,
 )
 
@@ -47,6 +51,8 @@ from engine import (
 _CANCELLED: Final = {"new_message_received": "superseded", "user_stopped": "stopped", "deadline": "deadline"}
 _OPERATION_FATES: Final = ("completed", *_CANCELLED.values(), "failed", "suspended")
 _MESSAGE_FATES: Final = (Answered, Superseded, Merged, Rejected, Stopped, Ignored, Failed)
+# In place of its status, of a call that was not made: a superseded request had the outcome.
+_REUSED: Final = "reused"
 _RESULTS: Final = ("sent", "delayed", "given_up")
 # Those that are watched; the others of `payloads` appear with the first of them.
 _WEBHOOK_KINDS: Final = ("message", "unsigned", "refused")
@@ -65,6 +71,13 @@ class Metrics:
         self._messages = self._counter("messages", "Accepted messages by the fate recorded for them", "fate")
         self._waves = self._counter("waves", "Waves that were recorded")
         self._calls = self._counter("calls", "Calls by tool and how they ended", "tool", "status")
+        self._undos = self._counter("undos", "Calls that were taken back, or could not be", "status")
+        self._deferred = self._counter(
+            "messages_deferred", "Messages that waited because too many before them had interrupted in a row"
+        )
+        self._policy_failures = self._counter(
+            "policy_failures", "Times that a policy of the assistant's own failed, and interrupt decided"
+        )
         self._outgoing = self._counter(
             "outgoing", "Messages to users: sent, given up, and how often one was delayed", "kind", "result"
         )
@@ -95,6 +108,8 @@ class Metrics:
             self._operations.labels(operation_fate)
         for message_fate in _MESSAGE_FATES:
             self._messages.labels(message_fate.name)
+        for undo_status in UndoStatus:
+            self._undos.labels(undo_status)
         for kind in OutgoingKind:
             for result in _RESULTS:
                 self._outgoing.labels(kind, result)
@@ -111,11 +126,17 @@ class Metrics:
         """Count an event.  A hook for `Events`."""
         match event:
             case CallFinished():
-                self._calls.labels(event.tool, event.status).inc()
+                self._calls.labels(event.tool, _REUSED if event.reused else event.status).inc()
+            case CallUndone():
+                self._undos.labels(event.status).inc()
             case WaveFinished():
                 self._waves.inc()
             case MessageSettled():
                 self._messages.labels(event.fate.name).inc()
+            case MessageDeferred():
+                self._deferred.inc()
+            case PolicyFailed():
+                self._policy_failures.inc()
             case SessionCompleted():
                 self._operations.labels("completed").inc()
             case SessionCancelled():

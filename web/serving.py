@@ -137,7 +137,7 @@ async def _open_engine(settings: Settings, assistant: Assistant, *, graph_url: s
             outbound=client,
             policy=settings.policy,
             limits=settings.limits,
-            acknowledgement=settings.acknowledgement,
+            languages=settings.languages,
         ) as engine,
     ):
         engine.events.subscribe(log_event)

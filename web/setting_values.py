@@ -16,14 +16,14 @@ from engine import POLICIES
 # Meta's, with the version this was written against.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
 GRAPH_URL: Final = "https://graph.facebook.com/v26.0"
-# Policies the design has and the engine has not yet: worth a line of their own.
-_POLICIES_TO_COME: Final = frozenset({"enqueue", "reject", "rollback", "steer"})
 # Longer than any wave or grace that is meant; keeps `inf` and `1e400` away from the clock.
 _SECONDS_MAX: Final = 86_400.0
 # WhatsApp's longest text message.
 _ACKNOWLEDGEMENT_CHARACTERS_MAX: Final = 4096
 # Ten times what Meta gives its fastest numbers (1,000 messages a second).
 _THROUGHPUT_MAX: Final = 10_000
+# More than anybody means by a number of times; who wants no bound gives this.
+_COUNT_MAX: Final = 1_000_000
 # Enough of a wrong value to recognise it by.
 _CHARACTERS_SHOWN: Final = 60
 
@@ -72,8 +72,7 @@ def bind(raw: str) -> tuple[str, int]:
 def policy(raw: str) -> str:
     if raw in POLICIES:
         return raw
-    wrong = "does not exist yet" if raw in _POLICIES_TO_COME else "is no policy"
-    raise ValueError(f"{_shown(raw)} {wrong}; there is: {', '.join(POLICIES)}")
+    raise ValueError(f"{_shown(raw)} is no policy; there are: {', '.join(POLICIES)}")
 
 
 def acknowledgement(raw: str) -> str:
@@ -110,10 +109,12 @@ def pace(raw: str | None) -> float | None:
     return None if raw is None else seconds_or_zero(raw)
 
 
-def debounce(raw: str) -> float:
-    if seconds_or_zero(raw) != 0:
-        raise ValueError("must be 0: waiting for more messages of a burst does not exist yet")
-    return 0.0
+def count(raw: str) -> int:
+    return _whole_number(raw, "", _COUNT_MAX)
+
+
+def optional_file(raw: str | None) -> Path | None:
+    return None if raw is None else Path(raw)
 
 
 def phone_number_id(raw: str) -> str:
@@ -157,10 +158,12 @@ def graph_url(raw: str) -> str:
 
 
 def throughput(raw: str) -> int:
-    if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= _THROUGHPUT_MAX):
-        raise ValueError(
-            f"must be a whole number of messages a second, 1 to {_THROUGHPUT_MAX}, not {_shown(raw)}"
-        )
+    return _whole_number(raw, " of messages a second", _THROUGHPUT_MAX)
+
+
+def _whole_number(raw: str, of: str, most: int) -> int:
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= most):
+        raise ValueError(f"must be a whole number{of}, 1 to {most}, not {_shown(raw)}")
     return int(raw)
 
 

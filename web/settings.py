@@ -18,7 +18,7 @@ import environ
 from dotenv.parser import parse_stream
 from environ.exceptions import MissingEnvValueError
 
-from engine import Limits
+from engine import Languages, LanguagesError, Limits, parse_languages, with_acknowledgement
 from web import setting_values as values
 
 # Messages a second: what Meta gives a number at first.
@@ -53,14 +53,14 @@ class WhatsApp:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What one process runs with.  `port` 0 is any free one; `acknowledgement` is empty for none."""
+    """What one process runs with.  `port` 0 is any free one; `languages` are what is said, and stop words."""
 
     assistant: str
     database: str
     host: str
     port: int
     policy: str
-    acknowledgement: str
+    languages: Languages = attrs.field(repr=False)  # pages of it
     pace_seconds: float
     limits: Limits
     whatsapp: WhatsApp
@@ -152,9 +152,27 @@ class _Variables:
     )
     debounce_seconds: float = _variable(
         "MIDSTREAM_DEBOUNCE_SECONDS",
-        "wait this long for more messages of a burst before starting; only 0 exists yet",
-        values.debounce,
+        "wait this long for more messages of a burst before starting",
+        values.seconds_or_zero,
         default="0",
+    )
+    debounce_seconds_max: float = _variable(
+        "MIDSTREAM_DEBOUNCE_SECONDS_MAX",
+        "longest to wait for more, counted from a burst's first message",
+        values.seconds_or_zero,
+        default="10",
+    )
+    interruptions_max: int = _variable(
+        "MIDSTREAM_INTERRUPTIONS_MAX",
+        "after so many interruptions in a row an operation runs to its end",
+        values.count,
+        default="10",
+    )
+    operation_seconds_max: float = _variable(
+        "MIDSTREAM_OPERATION_SECONDS_MAX",
+        "longest an operation may take; it ends at a boundary",
+        values.positive_seconds,
+        default="600",
     )
     wave_seconds_max: float = _variable(
         "MIDSTREAM_WAVE_SECONDS_MAX", "longest a wave may take", values.positive_seconds, default="60"
@@ -173,9 +191,22 @@ class _Variables:
     )
     acknowledgement: str = _variable(
         "MIDSTREAM_ACKNOWLEDGEMENT",
-        "what an interrupted user is told; empty: nothing",
+        "what an interrupted user is told, in every language; empty: nothing",
         values.acknowledgement,
+        # As the engine has it: whoever sets no other keeps that of each language.
         default="Got it! Switching to your new request...",
+    )
+    acknowledgement_seconds_min: float = _variable(
+        "MIDSTREAM_ACKNOWLEDGEMENT_SECONDS_MIN",
+        "wait this long before saying so; a reply that is there by then is enough",
+        values.seconds_or_zero,
+        default="0",
+    )
+    texts: Path | None = _variable(
+        "MIDSTREAM_TEXTS",
+        "a TOML file with texts and stop words by language; if not set, the built-in ones",
+        values.optional_file,
+        default=None,
     )
     pace_seconds: float | None = _variable(
         "MIDSTREAM_PACE_SECONDS",
@@ -240,17 +271,48 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
         host=host,
         port=port,
         policy=variables.policy,
-        acknowledgement=variables.acknowledgement,
+        languages=_languages(variables),
         pace_seconds=float(is_local) if pace_seconds is None else pace_seconds,
         limits=Limits(
             wave_seconds_max=variables.wave_seconds_max,
             grace_seconds=variables.grace_seconds,
             settle_seconds=variables.settle_seconds,
+            operation_seconds_max=variables.operation_seconds_max,
+            debounce_seconds=variables.debounce_seconds,
+            debounce_seconds_max=_debounce_max(variables),
+            interruptions_max=variables.interruptions_max,
+            acknowledgement_seconds_min=variables.acknowledgement_seconds_min,
             **_pace_limits(variables.whatsapp),
         ),
         whatsapp=_whatsapp(variables.whatsapp, new_secret),
         is_local=is_local,
     )
+
+
+def _debounce_max(variables: _Variables) -> float:
+    """Refused when it is shorter than what it bounds."""
+    if variables.debounce_seconds_max < variables.debounce_seconds:
+        raise SettingsError(
+            f"MIDSTREAM_DEBOUNCE_SECONDS_MAX: must be at least {variables.debounce_seconds:g}, which"
+            f" MIDSTREAM_DEBOUNCE_SECONDS is, not {variables.debounce_seconds_max:g}"
+        )
+    return variables.debounce_seconds_max
+
+
+def _languages(variables: _Variables) -> Languages:
+    """The built-in languages, the acknowledgement over them, and a file of texts over both."""
+    languages = with_acknowledgement(variables.acknowledgement)
+    if variables.texts is None:
+        return languages
+    try:
+        return parse_languages(variables.texts.read_text(encoding="utf-8-sig"), languages)
+    except OSError as error:
+        wrong = f"cannot be read: {error.strerror}"
+    except UnicodeError:
+        wrong = "is not UTF-8 text; write it anew"
+    except LanguagesError as error:
+        wrong = " ".join(str(error).split())
+    raise SettingsError(f"MIDSTREAM_TEXTS: {str(variables.texts)!r} {wrong}")
 
 
 def _pace_limits(given: _WhatsAppVariables | None) -> dict[str, Any]:

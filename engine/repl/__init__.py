@@ -10,10 +10,10 @@ from typing import Any, Final
 import trio
 
 from engine.assistant import Assistant
+from engine.languages import Languages
 from engine.limits import Limits
 from engine.repl.chat import Chat
 from engine.repl.terminal import find_terminal
-from engine.texts import ACKNOWLEDGEMENT
 
 __all__ = ["run_repl"]
 
@@ -26,16 +26,14 @@ def run_repl(
     *,
     policy: str = "interrupt",
     limits: Limits | None = None,
-    acknowledgement: str = ACKNOWLEDGEMENT,
+    languages: Languages | None = None,
 ) -> int:
     """Talk to an assistant in this process's terminal, or through its pipes; returns the exit code.
 
     0 when the person or the input ended it, 128 and the signal's number when a signal did.  Nothing is
     kept.  Must be called in the main thread; raises what `open_engine` raises.
     """
-    return trio.run(
-        _repl, assistant, {"policy": policy, "limits": limits, "acknowledgement": acknowledgement}
-    )
+    return trio.run(_repl, assistant, {"policy": policy, "limits": limits, "languages": languages})
 
 
 async def _repl(assistant: Assistant, options: dict[str, Any]) -> int:

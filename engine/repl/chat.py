@@ -25,11 +25,14 @@ _WELCOME: Final = (
     "Change your mind before the reply is there: write again.  /help for more.",
 )
 _HELP: Final = (
-    "/stop      end what runs; the wave under way finishes, nothing follows",
+    "/stop      end what runs, after the wave under way; drop what waits",
+    "           (or write stop, cancel, para, arrête … and nothing else)",
     "/history   show what was said so far",
     "/quit      leave, as Ctrl-D does, or Ctrl-C with nothing typed",
 )
 _STOPPING: Final = "stopping at the next boundary"
+_DROPPED: Final = "dropped what waited; nothing had begun"
+_NOTHING: Final = "nothing is running"
 _LEAVING: Final = "leaving at the next boundary; Ctrl-C leaves at once"
 
 
@@ -87,6 +90,8 @@ class Chat:
         if text.startswith("/"):
             await self._obey(text, engine)
             return
+        if engine.sessions.languages.stop_language(text) and self._has_begun(engine):
+            self.terminal.show(live_line(_STOPPING))
         self._received += 1
         message = Message(id=f"line-{self._received}", user=_PHONE, text=text)
         self._unsettled.add(message.id)
@@ -95,8 +100,7 @@ class Chat:
     async def _obey(self, command: str, engine: Engine) -> None:
         match command:
             case "/stop":
-                running = engine.stop(_PHONE.id)
-                self.terminal.show(live_line(_STOPPING if running else "nothing is running"))
+                self._stop(engine)
             case "/history":
                 await self._show_history(engine)
             case "/quit":
@@ -106,6 +110,18 @@ class Chat:
                     self.terminal.show(live_line(text))
             case _:
                 self.terminal.show(live_line(f"there is no command {command}; /help lists them", Tone.BAD))
+
+    def _stop(self, engine: Engine) -> None:
+        """What was done by then is said by the engine, when all has ended."""
+        has_begun = self._has_begun(engine)
+        if not engine.stop(_PHONE.id):
+            self.terminal.show(live_line(_NOTHING))
+        else:
+            self.terminal.show(live_line(_STOPPING if has_begun else _DROPPED))
+
+    def _has_begun(self, engine: Engine) -> bool:
+        session = engine.sessions.get(_PHONE.id)
+        return session is not None and session.operation is not None
 
     async def _show_history(self, engine: Engine) -> None:
         turns = await engine.read_history(_PHONE.id)

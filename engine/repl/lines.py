@@ -6,15 +6,20 @@ Rule 2: nothing in a line can steer the terminal, whoever wrote it.
 
 import enum
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import attrs
 
 from engine.events import (
     CallFinished,
+    CallUndone,
     Event,
+    MessageDeferred,
+    MessageRejected,
+    MessageSettled,
     PlanAccepted,
+    PolicyFailed,
     SessionCancelled,
     SessionFailed,
     SessionStarted,
@@ -22,7 +27,7 @@ from engine.events import (
     WaveFinished,
     WaveStarted,
 )
-from engine.model import Status
+from engine.model import Merged, Status, UndoStatus
 
 # As wide as "you> " and "bot> ", so that what was said stands out from what was done.
 INDENT: Final = "     "
@@ -71,10 +76,15 @@ def live_line(text: str, tone: Tone = Tone.LIVE) -> Line:
 
 @attrs.frozen
 class Place:
-    """How far the present operation has come, as its events tell: waves planned, waves begun."""
+    """How far the present operation has come, as its events tell.
 
-    planned: int = 0
+    `planned`: whether there is a plan.  `begun`: how many waves were.  `left`: the calls that are neither
+    begun nor settled, in waves.
+    """
+
+    planned: bool = False
     begun: int = 0
+    left: tuple[tuple[str, ...], ...] = ()
 
     def after(self, event: Event) -> "Place":
         """The place that this event leads to."""
@@ -82,10 +92,17 @@ class Place:
             case SessionStarted():
                 return Place()
             case PlanAccepted():
-                return attrs.evolve(self, planned=self.planned + len(event.waves))
+                # Of an earlier plan nothing is left: it ran to its end, or this one takes its place.
+                return attrs.evolve(self, planned=True, left=event.waves)
             case WaveStarted():
-                return attrs.evolve(self, begun=event.wave)
+                return attrs.evolve(self._without(event.call_ids), begun=event.wave)
+            case CallFinished():  # one that is not made has no wave
+                return self._without((event.call_id,))
         return self
+
+    def _without(self, call_ids: Collection[str]) -> "Place":
+        waves = (tuple(id for id in wave if id not in call_ids) for wave in self.left)
+        return attrs.evolve(self, left=tuple(wave for wave in waves if wave))
 
 
 _START: Final = Place()
@@ -103,6 +120,18 @@ def render(event: Event, place: Place = _START) -> Line | None:
             return live_line(f"wave {event.wave}  finished in {event.seconds:.1f} s")
         case CallFinished():
             return _render_call(event)
+        case CallUndone():
+            return _render_undo(event)
+        case MessageSettled(fate=Merged()):
+            return live_line("joined  the request under way")
+        case MessageDeferred():
+            so_many = f"interruptions in a row: {event.interruptions}"
+            return live_line(f"waits   {so_many}; this request runs to its end")
+        case MessageRejected():
+            reason = "by the policy" if event.limit == "policy" else f"{event.limit} is reached"
+            return live_line(f"rejected: {reason}", Tone.BAD)
+        case PolicyFailed():
+            return live_line(f"the policy failed, so interrupt decided: {event.error}", Tone.BAD)
         case SessionCancelled():
             verb = {"user_stopped": "stopped", "deadline": "out of time"}.get(event.reason, "interrupted")
             return live_line(f"{verb} {_boundary(place)}", Tone.BAD)
@@ -115,6 +144,8 @@ def render(event: Event, place: Place = _START) -> Line | None:
 
 def _render_call(event: CallFinished) -> Line:
     why = f": {event.error}" if event.error else ""
+    if event.reused:
+        return live_line(f"  ✓ {event.call_id}  known from an interrupted request", Tone.GOOD)
     if event.status is Status.SUCCEEDED:
         return live_line(f"  ✓ {event.call_id}  {event.seconds:.1f} s{why}", Tone.GOOD)
     if event.status is Status.SKIPPED:
@@ -125,11 +156,19 @@ def _render_call(event: CallFinished) -> Line:
     return live_line(f"  ✗ {event.call_id}  {status}, {event.seconds:.1f} s{why}", Tone.BAD)
 
 
+def _render_undo(event: CallUndone) -> Line:
+    if event.status is UndoStatus.UNDONE:
+        return live_line(f"  ↶ {event.call_id}  taken back, {event.seconds:.1f} s", Tone.GOOD)
+    why = f": {event.error}" if event.error else ""
+    status = event.status.value.replace("_", " ")
+    return live_line(f"  ✗ {event.call_id}  not taken back, {status}, {event.seconds:.1f} s{why}", Tone.BAD)
+
+
 def _boundary(place: Place) -> str:
     """Where an operation ended early, and what therefore does not happen."""
     if place.begun == 0:
         return "before wave 1; no wave starts"
-    if place.begun < place.planned:
+    if place.left:
         return f"at the boundary after wave {place.begun}; wave {place.begun + 1} does not start"
     return f"at the boundary after wave {place.begun}, the last; no reply follows"
 

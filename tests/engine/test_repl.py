@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import attrs
 import pytest
@@ -16,7 +17,20 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from engine import Assistant, AssistantError, Call, Context, Message, Plan, Results
+from engine import (
+    Assistant,
+    AssistantError,
+    Call,
+    Context,
+    Limits,
+    Message,
+    Outcome,
+    Plan,
+    Results,
+    ToolContext,
+    built_in,
+    tool,
+)
 from engine.repl import run_repl
 from engine.repl.chat import Chat
 from engine.repl.lines import Line, Tone, chat_line
@@ -192,14 +206,18 @@ _LEAVING = "     leaving at the next boundary; Ctrl-C leaves at once"
 
 
 async def _talk(
-    terminal: FakeTerminal, assistant: Assistant | None = None, *, leave_at: float = math.inf
+    terminal: FakeTerminal,
+    assistant: Assistant | None = None,
+    *,
+    leave_at: float = math.inf,
+    **options: Any,
 ) -> tuple[int, list[str]]:
     """The exit code, and what was shown after the two lines of welcome."""
     chat = Chat(terminal)
     assistant = assistant or scripted_assistant(_PLAN, tools=[_look])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_leave, chat, leave_at)
-        code = await chat.talk(assistant)
+        code = await chat.talk(assistant, **options)
         nursery.cancel_scope.cancel()
     return code, terminal.shown[2:]
 
@@ -255,7 +273,7 @@ async def test_nothing_is_no_message(autojump_clock) -> None:
 
 
 async def test_stop_ends_the_request_at_its_boundary_and_says_where(autojump_clock) -> None:
-    """P3: the wave under way finishes, nothing after it starts; no acknowledgement, no reply."""
+    """P3: the wave under way finishes, nothing after it starts; the answer is what was done."""
     assert await _talk(FakeTerminal([(0, "Passover"), (1, "/stop")])) == (
         0,
         [
@@ -267,8 +285,185 @@ async def test_stop_ends_the_request_at_its_boundary_and_says_where(autojump_clo
             "       ✓ who  2.0 s",
             "     wave 1  finished in 2.0 s",
             "     stopped at the boundary after wave 1; wave 2 does not start",
+            "bot> Stopped. Already done: look.",
         ],
     )
+
+
+async def test_a_stop_word_is_the_same_and_is_answered_in_its_language(autojump_clock) -> None:
+    """Whoever writes it sees at once that it was heard."""
+    assert await _talk(FakeTerminal([(0, "Passover"), (1, "¡Para!"), (5, "para")])) == (
+        0,
+        [
+            "you> Passover",
+            _PLANNED,
+            "     wave 1  who",
+            "you> ¡Para!",
+            "     stopping at the next boundary",
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     stopped at the boundary after wave 1; wave 2 does not start",
+            "bot> Detenido. Ya hecho: look.",
+            "you> para",
+            "bot> No hay nada que detener.",
+        ],
+    )
+
+
+async def test_stop_drops_a_burst_that_has_not_begun(autojump_clock) -> None:
+    """Nothing was done, and that is the answer, in the history too."""
+    script = [(0, "Check"), (1, "Passover"), (2, "/stop"), (3, "/history")]
+    code, shown = await _talk(FakeTerminal(script), limits=Limits(debounce_seconds=4))
+    assert (code, shown[:4]) == (
+        0,
+        ["you> Check", "you> Passover", "you> /stop", "     dropped what waited; nothing had begun"],
+    )
+    assert shown[4:] == ["bot> Stopped.", "you> /history", "you> Check", "you> Passover", "bot> Stopped."]
+
+
+# Every policy, as whoever sits at the terminal sees it ----------------------------------------------
+
+
+def _apart(shown: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What was done, and what was said: sending is a task of its own, and may come a line later."""
+    said = [text for text in shown if text.startswith("bot>")]
+    return [text for text in shown if text not in said], said
+
+
+async def test_under_steer_a_message_joins_the_request_at_its_boundary(autojump_clock) -> None:
+    """It says so when it has; the calls that the new plan does without are told."""
+    assistant = scripted_assistant(_PLAN, Plan(Call("both", _look)), tools=[_look])
+    script = [(0, "Passover"), (1, "and Easter")]
+    assert await _talk(FakeTerminal(script), assistant, policy="steer") == (
+        0,
+        [
+            "you> Passover",
+            _PLANNED,
+            "     wave 1  who",
+            "you> and Easter",
+            "       ✓ who  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     joined  the request under way",
+            "       - when  skipped, a later plan left it out",
+            "     more    [both]",
+            "     wave 2  both",
+            "       ✓ both  2.0 s",
+            "     wave 2  finished in 2.0 s",
+            "bot> done: and Easter",
+        ],
+    )
+
+
+async def test_under_rollback_it_is_told_what_is_taken_back(autojump_clock) -> None:
+    """One line for each call, before the end of the request; and the engine's own words."""
+    undone: list[dict[str, Any]] = []
+
+    async def take_back(args: dict[str, Any], outcome: Outcome, context: ToolContext) -> None:
+        await trio.sleep(0.5)
+        undone.append(args)
+
+    @tool(timeout=10, undo=take_back, title="a table")
+    async def book(day: str) -> None:
+        await trio.sleep(2)
+
+    plan = Plan(Call("book", book, {"day": "Friday"}), Call("when", _look, after=["book"]))
+    assistant = scripted_assistant(plan, tools=[_look, book])
+    terminal = FakeTerminal([(0, "Passover"), (1, "Easter")])
+    code, shown = await _talk(terminal, assistant, policy="rollback")
+    planned = ["     plan    [book] → [when]", "     wave 1  book"]
+    booked = ["       ✓ book  2.0 s", "     wave 1  finished in 2.0 s"]
+    assert (code, *_apart(shown)) == (
+        0,
+        [
+            "you> Passover",
+            *planned,
+            "you> Easter",
+            *booked,
+            "       ↶ book  taken back, 0.5 s",
+            "     interrupted at the boundary after wave 1; wave 2 does not start",
+            *planned,
+            *booked,
+            *_WAVE_2,
+        ],
+        [_ACKNOWLEDGED, "bot> Taken back: a table.", "bot> done: Easter"],
+    )
+    assert undone == [{"day": "Friday"}]
+
+
+async def test_under_enqueue_each_message_gets_its_answer_in_turn(autojump_clock) -> None:
+    """Nothing is interrupted, so there is nothing to tell."""
+    code, shown = await _talk(FakeTerminal([(0, "one"), (1, "two")]), policy="enqueue")
+    assert (code, *_apart(shown)) == (
+        0,
+        [
+            "you> one",
+            _PLANNED,
+            _WAVE_1[0],
+            "you> two",
+            *_WAVE_1[1:],
+            *_WAVE_2,
+            _PLANNED,
+            *_WAVE_1,
+            *_WAVE_2,
+        ],
+        ["bot> done: one", "bot> done: two"],
+    )
+
+
+async def test_under_reject_every_refusal_is_shown_though_it_is_said_once(autojump_clock) -> None:
+    """A second one would otherwise vanish without a word."""
+    script = [(0, "one"), (1, "two"), (1, "three")]
+    code, shown = await _talk(FakeTerminal(script), policy="reject")
+    rejected = "     rejected: by the policy"
+    done, said = _apart(shown)
+    assert (code, done[2:]) == (
+        0,
+        [_WAVE_1[0], "you> two", rejected, "you> three", rejected, *_WAVE_1[1:], *_WAVE_2],
+    )
+    assert said == [f"bot> {built_in().texts['en'].rejected}", "bot> done: one"]
+
+
+async def test_a_request_that_can_be_interrupted_no_more_says_why_the_next_one_waits(autojump_clock) -> None:
+    """P13: the bot says that it waits, the line why."""
+    script = [(0, "one"), (1, "two"), (3, "three")]
+    code, shown = await _talk(FakeTerminal(script), limits=Limits(interruptions_max=1))
+    done, said = _apart(shown)
+    assert code == 0
+    assert done[done.index("you> three") + 1] == (
+        "     waits   interruptions in a row: 1; this request runs to its end"
+    )
+    told = f"bot> {built_in().texts['en'].deferred}"
+    assert said == [_ACKNOWLEDGED, told, "bot> done: two", "bot> done: three"]
+
+
+async def test_what_an_interrupted_request_found_out_is_not_looked_for_again(autojump_clock) -> None:
+    """It says so, and where a later interruption lands does not count that wave."""
+
+    @tool(timeout=10, reusable_seconds=60)
+    async def ask() -> None:
+        await trio.sleep(2)
+
+    plan = Plan(Call("who", ask), Call("when", _look, after=["who"]))
+    assistant = scripted_assistant(plan, tools=[_look, ask])
+    terminal = FakeTerminal([(0, "one"), (1, "two"), (3, "/stop")])
+    code, shown = await _talk(terminal, assistant, now=trio.current_time)
+    assert (code, shown[shown.index(_ACKNOWLEDGED) + 4 :]) == (
+        0,
+        [
+            _PLANNED,
+            "       ✓ who  known from an interrupted request",
+            "     wave 1  when",
+            "you> /stop",
+            "     stopping at the next boundary",
+            "       ✓ when  2.0 s",
+            "     wave 1  finished in 2.0 s",
+            "     stopped at the boundary after wave 1, the last; no reply follows",
+            "bot> Stopped. Already done: look.",
+        ],
+    )
+
+
+# The commands ---------------------------------------------------------------------------------------
 
 
 async def test_stop_says_when_there_is_nothing_to_stop(autojump_clock) -> None:
@@ -298,7 +493,8 @@ async def test_help_names_every_command_and_an_unknown_one_is_told(autojump_cloc
         0,
         [
             "you> /help",
-            "     /stop      end what runs; the wave under way finishes, nothing follows",
+            "     /stop      end what runs, after the wave under way; drop what waits",
+            "                (or write stop, cancel, para, arrête … and nothing else)",
             "     /history   show what was said so far",
             "     /quit      leave, as Ctrl-D does, or Ctrl-C with nothing typed",
             "you> /stpo",

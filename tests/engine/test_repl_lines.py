@@ -5,14 +5,24 @@ import pytest
 from engine import (
     CallFinished,
     CallStarted,
+    CallUndone,
     Event,
+    Failed,
+    Fate,
+    Merged,
     Message,
+    MessageDeferred,
+    MessageRejected,
+    MessageSettled,
     PlanAccepted,
+    PolicyFailed,
     SessionCancelled,
     SessionFailed,
     SessionStarted,
     SessionSuspended,
     Status,
+    Superseded,
+    UndoStatus,
     User,
     WaveFinished,
     WaveStarted,
@@ -28,6 +38,22 @@ def _plan(*waves: tuple[str, ...], round: int = 0) -> PlanAccepted:
 
 def _call(status: Status, seconds: float = 0.0, error: str | None = None) -> CallFinished:
     return CallFinished(**_WHO, call_id="a", tool="t", status=status, seconds=seconds, error=error)
+
+
+def _undone(status: UndoStatus, error: str | None = None) -> CallUndone:
+    return CallUndone(**_WHO, call_id="a", tool="t", status=status, seconds=1.25, error=error)
+
+
+def _deferred(interruptions: int) -> MessageDeferred:
+    return MessageDeferred(**_WHO, message_id="m", interruptions=interruptions)
+
+
+def _rejected(limit: str) -> MessageRejected:
+    return MessageRejected(user_id="15550100000", message_id="m", limit=limit)
+
+
+def _settled(fate: Fate) -> MessageSettled:
+    return MessageSettled(user_id="15550100000", message_id="m", fate=fate)
 
 
 def _cancelled(reason: str) -> SessionCancelled:
@@ -69,6 +95,43 @@ _WAVE = WaveStarted(**_WHO, wave=2, call_ids=("b", "c"))
         (_call(Status.FAILED, 0.5, "ValueError: x"), "       ✗ a  failed, 0.5 s: ValueError: x", Tone.BAD),
         (_call(Status.TIMED_OUT, 5.0, "after 5 s"), "       ✗ a  timed out, 5.0 s: after 5 s", Tone.BAD),
         (
+            CallFinished(
+                **_WHO,
+                call_id="a",
+                tool="t",
+                status=Status.SUCCEEDED,
+                seconds=0.0,
+                error=None,
+                reused=True,
+            ),
+            "       ✓ a  known from an interrupted request",
+            Tone.GOOD,
+        ),
+        (_undone(UndoStatus.UNDONE), "       ↶ a  taken back, 1.2 s", Tone.GOOD),
+        (
+            _undone(UndoStatus.FAILED, "ValueError: x"),
+            "       ✗ a  not taken back, failed, 1.2 s: ValueError: x",
+            Tone.BAD,
+        ),
+        (
+            _undone(UndoStatus.TIMED_OUT, "after 1 s"),
+            "       ✗ a  not taken back, timed out, 1.2 s: after 1 s",
+            Tone.BAD,
+        ),
+        (_settled(Merged("n")), "     joined  the request under way", Tone.LIVE),
+        (
+            _deferred(10),
+            "     waits   interruptions in a row: 10; this request runs to its end",
+            Tone.LIVE,
+        ),
+        (_rejected("policy"), "     rejected: by the policy", Tone.BAD),
+        (_rejected("waiting_messages_max"), "     rejected: waiting_messages_max is reached", Tone.BAD),
+        (
+            PolicyFailed(user_id="15550100000", message_id="m", error="KeyError: 'x'"),
+            "     the policy failed, so interrupt decided: KeyError: 'x'",
+            Tone.BAD,
+        ),
+        (
             SessionFailed(**_WHO, reason="call 'a': no such tool", duration=0.0),
             "     failed: call 'a': no such tool",
             Tone.BAD,
@@ -80,9 +143,17 @@ def test_an_event_is_one_short_line(event: Event, text: str, tone: Tone) -> None
     assert render(event) == Line(text, tone)
 
 
-@pytest.mark.parametrize("event", [_STARTED, CallStarted(**_WHO, call_id="a", tool="t")])
+@pytest.mark.parametrize(
+    "event",
+    [
+        _STARTED,
+        CallStarted(**_WHO, call_id="a", tool="t"),
+        _settled(Superseded("n")),
+        _settled(Failed("why")),
+    ],
+)
 def test_an_event_that_others_tell_already_is_no_line(event: Event) -> None:
-    """A call's start is in the wave's line, an operation's in what its user wrote."""
+    """A call's start is in the wave's line, an operation's in what its user wrote, a fate in its end."""
     assert render(event) is None
 
 
@@ -99,9 +170,12 @@ def test_an_event_that_others_tell_already_is_no_line(event: Event) -> None:
     ("place", "where"),
     [
         (Place(), "before wave 1; no wave starts"),
-        (Place(planned=2), "before wave 1; no wave starts"),
-        (Place(planned=2, begun=1), "at the boundary after wave 1; wave 2 does not start"),
-        (Place(planned=2, begun=2), "at the boundary after wave 2, the last; no reply follows"),
+        (Place(planned=True, left=(("a",), ("b",))), "before wave 1; no wave starts"),
+        (
+            Place(planned=True, begun=1, left=(("b",),)),
+            "at the boundary after wave 1; wave 2 does not start",
+        ),
+        (Place(planned=True, begun=2), "at the boundary after wave 2, the last; no reply follows"),
     ],
 )
 def test_an_early_end_says_where_and_what_does_not_happen(
@@ -112,20 +186,29 @@ def test_an_early_end_says_where_and_what_does_not_happen(
 
 
 def test_the_place_follows_an_operation_over_its_plans_and_begins_anew_with_the_next() -> None:
-    """Waves planned add up over adaptations; another operation starts at nothing."""
+    """Calls that are not made have no wave; a later plan takes the place of what is left of the earlier."""
     place = Place()
     trail = []
     for event in (
         _STARTED,
-        _plan(("a",), ("b",)),
+        _plan(("a",), ("b", "c"), ("d",)),
+        _call(Status.SKIPPED),
         _WAVE,
-        _call(Status.FAILED),
-        _plan(("c",), round=1),
+        _plan(("e",), ("f", "g"), round=1),
+        WaveStarted(**_WHO, wave=3, call_ids=("e", "f")),
         _STARTED,
     ):
         place = place.after(event)
-        trail.append((place.planned, place.begun))
-    assert trail == [(0, 0), (2, 0), (2, 2), (2, 2), (3, 2), (0, 0)]
+        trail.append((place.planned, place.begun, place.left))
+    assert trail == [
+        (False, 0, ()),
+        (True, 0, (("a",), ("b", "c"), ("d",))),
+        (True, 0, (("b", "c"), ("d",))),
+        (True, 2, (("d",),)),
+        (True, 2, (("e",), ("f", "g"))),
+        (True, 3, (("g",),)),
+        (False, 0, ()),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ import engine
 from engine import (
     Answered,
     CallFinished,
+    CallUndone,
     Event,
     Events,
     Failed,
@@ -28,11 +29,14 @@ from engine import (
     Ignored,
     Merged,
     Message,
+    MessageDeferred,
+    MessageRejected,
     MessageSettled,
     OutgoingBlocked,
     OutgoingGivenUp,
     OutgoingKind,
     PlanAccepted,
+    PolicyFailed,
     Rejected,
     Reply,
     SessionCompleted,
@@ -42,6 +46,7 @@ from engine import (
     Stopped,
     StoreFailed,
     Superseded,
+    UndoStatus,
     User,
 )
 from web.logs import configure_logs, get_logger, hash_id, log_event, mask_user
@@ -492,6 +497,7 @@ FATES: list[tuple[Fate, dict[str, str]]] = [
     (Merged(WAMID), {"fate": "merged", "into": hash_id(WAMID)}),
     (Rejected("too many"), {"fate": "rejected", "reason": "too many"}),
     (Stopped(), {"fate": "stopped"}),
+    (Stopped(f"Stopped. Already done: {SAID}."), {"fate": "stopped"}),
     (Ignored("older"), {"fate": "ignored", "reason": "older"}),
     (Failed(f"no {PHONE}"), {"fate": "failed", "reason": "no …4567"}),
 ]
@@ -503,6 +509,8 @@ VALUES: dict[Any, Any] = {
     Message: A_MESSAGE,
     Fate: Answered(Reply(SAID)),
     Status: Status.SUCCEEDED,
+    UndoStatus: UndoStatus.UNDONE,
+    bool: True,
     OutgoingKind: OutgoingKind.REPLY,
     tuple[str, ...]: ("a", "b"),
     tuple[tuple[str, ...], ...]: (("a", "b"), ("c",)),
@@ -562,6 +570,16 @@ def call_finished(status: Status) -> CallFinished:
     )
 
 
+def call_undone(status: UndoStatus) -> CallUndone:
+    return CallUndone(
+        user_id=PHONE, operation_id="o1", call_id="c1", tool="book", status=status, seconds=1.0, error=None
+    )
+
+
+def rejected(limit: str) -> MessageRejected:
+    return MessageRejected(user_id=PHONE, message_id=WAMID, limit=limit)
+
+
 @pytest.mark.parametrize(
     ("event", "level"),
     [
@@ -577,6 +595,13 @@ def call_finished(status: Status) -> CallFinished:
         (call_finished(Status.TIMED_OUT), "warning"),
         (call_finished(Status.CUT_OFF), "warning"),
         (call_finished(Status.UNKNOWN), "warning"),
+        (call_undone(UndoStatus.UNDONE), "info"),
+        (call_undone(UndoStatus.FAILED), "warning"),
+        (call_undone(UndoStatus.TIMED_OUT), "warning"),
+        (example(PolicyFailed), "error"),
+        (example(MessageDeferred), "info"),
+        (rejected("policy"), "info"),
+        (rejected("waiting_messages_max"), "warning"),
         (MessageSettled(user_id=PHONE, message_id=WAMID, fate=Stopped()), "info"),
         (MessageSettled(user_id=PHONE, message_id=WAMID, fate=Failed("why")), "warning"),
     ],

@@ -9,16 +9,19 @@ from engine import (
     Answered,
     CallFinished,
     CallStarted,
+    CallUndone,
     Depths,
     Event,
     Events,
     Failed,
+    MessageDeferred,
     MessageSettled,
     OutgoingBlocked,
     OutgoingDelayed,
     OutgoingGivenUp,
     OutgoingKind,
     OutgoingSent,
+    PolicyFailed,
     Reply,
     SessionCancelled,
     SessionCompleted,
@@ -27,6 +30,7 @@ from engine import (
     Status,
     StoreFailed,
     Superseded,
+    UndoStatus,
     WaveFinished,
 )
 from web.metrics import Metrics
@@ -84,6 +88,16 @@ def cancelled(reason: str, switch_seconds: float = 0.0) -> SessionCancelled:
             {"fate": "failed"},
         ),
         (WaveFinished(wave=1, seconds=1.0, **WHERE), "waves_total", {}),
+        *(
+            (
+                CallUndone(call_id="c1", tool="book", status=status, seconds=1.0, error=None, **WHERE),
+                "undos_total",
+                {"status": status.value},
+            )
+            for status in UndoStatus
+        ),
+        (MessageDeferred(message_id="m1", interruptions=10, **WHERE), "messages_deferred_total", {}),
+        (PolicyFailed(user_id=USER, message_id="m1", error="why"), "policy_failures_total", {}),
         (OutgoingSent(seconds=0.1, **ROW), "outgoing_total", {"kind": "reply", "result": "sent"}),
         (
             OutgoingDelayed(wait_seconds=1.0, error="why", **ROW),
@@ -118,6 +132,19 @@ def test_a_call_is_counted_by_tool_and_by_how_it_ended(status: Status) -> None:
     metrics.hear(call)
     metrics.hear(call)
     assert value(metrics, "calls_total", tool="book", status=status.value) == 2
+
+
+def test_a_call_that_was_not_made_since_its_outcome_was_known_is_counted_apart() -> None:
+    """Neither a success of the tool nor a failure: the tool was not asked."""
+    metrics = Metrics()
+    call = CallFinished(
+        call_id="c1", tool="book", status=Status.SUCCEEDED, seconds=0, error=None, reused=True, **WHERE
+    )
+    metrics.hear(call)
+    assert value(metrics, "calls_total", tool="book", status="reused") == 1
+    assert ("midstream_calls_total", frozenset({("tool", "book"), ("status", "succeeded")})) not in series(
+        metrics
+    )
 
 
 def test_an_event_without_a_number_changes_nothing() -> None:
@@ -189,6 +216,9 @@ def test_all_that_can_be_foreseen_is_there_from_the_start() -> None:
         ),
         *(("midstream_webhook_items_total", kind) for kind in ("message", "unsigned", "refused")),
         ("midstream_waves_total",),
+        *(("midstream_undos_total", status) for status in ("undone", "failed", "timed_out")),
+        ("midstream_messages_deferred_total",),
+        ("midstream_policy_failures_total",),
         ("midstream_outgoing_blocked_total",),
         ("midstream_store_failures_total",),
     }

@@ -28,10 +28,12 @@ from engine import (
     SendState,
     SqliteStore,
     Status,
+    Stopped,
     Superseded,
+    UndoStatus,
     User,
 )
-from engine.phases import Phase
+from engine.phases import Phase, Reason
 from engine.store import (
     Accept,
     Begin,
@@ -45,6 +47,8 @@ from engine.store import (
     Planned,
     Queue,
     Settle,
+    UndoIntended,
+    Undone,
 )
 from web.__main__ import main
 from web.logs import hash_id
@@ -291,10 +295,12 @@ def test_an_operation_is_shown_with_its_waves_and_outcomes(run: Any) -> None:
         "operation       0badcafe\n"
         "user            …4567\n"
         f"message         {hash_id('wamid.1')}\n"
+        "burst           1 message\n"
         "phase           in_wave\n"
         "started         2027-01-15 08:00:00 UTC\n"
         "ended           -\n"
         f"interrupted by  {hash_id('wamid.9')}\n"
+        "reason          new_message_received\n"
         "crashes         0\n"
         "fate            none yet\n"
         "\n"
@@ -320,6 +326,117 @@ def test_what_was_said_is_shown_when_asked_for(run: Any) -> None:
     assert "fate            answered: It begins\\n\\x1b[31mon Friday\n" in out
 
 
+def burst() -> list[Change]:
+    """Two messages that were one request, and a third that joined it with a later plan."""
+    first, second, third = (
+        message("wamid.1"),
+        message("wamid.2", text="or Passover"),
+        message("wamid.3", text="quick"),
+    )
+    book = Call("book", "book", {"day": "Friday"})
+    return [
+        *(Accept(message=one, at=NOW) for one in (first, second, third)),
+        Begin(operation_id="0badcafe", message=second, burst=("wamid.1", "wamid.2"), at=NOW),
+        Planned(operation_id="0badcafe", round=0, calls=(Call("day", "look_up"), book)),
+        Settle("wamid.1", Merged("wamid.2")),
+        Intended(operation_id="0badcafe", call_ids=("day",), at=NOW),
+        Happened(operation_id="0badcafe", outcomes=(outcome("day", Status.SUCCEEDED, reused=True),)),
+        Planned(operation_id="0badcafe", round=1, calls=(book,), joined=("wamid.3",)),
+        Settle("wamid.3", Merged("wamid.2")),
+    ]
+
+
+def test_an_operation_shows_all_the_messages_it_works_on(run: Any) -> None:
+    """By what logs call them, those that joined it included; what they say only when asked for."""
+    fill(*burst())
+    ids = ", ".join(map(hash_id, ("wamid.1", "wamid.2", "wamid.3")))
+    code, out, _ = run("operations", "0badcafe")
+    assert code == 0
+    assert f"message         {hash_id('wamid.2')}\nburst           3 messages: {ids}\n" in out
+    assert "fate            none yet\n" in out
+    assert "Hanukkah" not in out
+    out = run("operations", "0badcafe", "--text")[1]
+    assert "text            Check Hanukkah\ntext            or Passover\ntext            quick\n" in out
+    assert "1/2" in run("operations")[1]
+
+
+def test_a_call_that_a_later_plan_kept_is_shown_once(run: Any) -> None:
+    """In the round that has it now; and an outcome that was taken over took no time."""
+    fill(*burst())
+    assert run("operations", "0badcafe")[1].endswith(
+        "\n\n"
+        "round 0, wave 1\n"
+        "  day  look_up  succeeded  reused\n"
+        "\n"
+        "round 1, wave 1\n"
+        "  book  book  not started  -\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "undo", "by", "shown"),
+    [
+        (Reason.NEW_MESSAGE, False, "wamid.9", f"{hash_id('wamid.9')}\nreason          new_message_received"),
+        (
+            Reason.NEW_MESSAGE,
+            True,
+            "wamid.9",
+            f"{hash_id('wamid.9')}\nreason          new_message_received, with undo",
+        ),
+        (Reason.STOPPED, False, "", "-\nreason          user_stopped"),
+        (Reason.DEADLINE, False, "", "-\nreason          deadline"),
+    ],
+)
+def test_an_operation_shows_why_it_was_interrupted(
+    run: Any, reason: Reason, undo: bool, by: str, shown: str
+) -> None:
+    """Also where no message did it; in the words of the event and of the metrics."""
+    fill(*running(), Interrupt(operation_id="0badcafe", by=by, reason=reason, undo=undo))
+    assert f"interrupted by  {shown}\n" in run("operations", "0badcafe")[1]
+
+
+def test_an_operation_that_nothing_interrupted_has_no_reason(run: Any) -> None:
+    """A dash, as for everything that is not there."""
+    fill(*running())
+    assert "interrupted by  -\nreason          -\n" in run("operations", "0badcafe")[1]
+
+
+def test_what_was_taken_back_is_shown_beside_each_call(run: Any) -> None:
+    """What was, what could not be and why, and what is being taken back just now."""
+    calls = tuple(Call(name, "book") for name in ("one", "two", "three", "four", "five"))
+    undone = (
+        ("one", UndoStatus.UNDONE, None),
+        ("two", UndoStatus.FAILED, "ValueError: ask\n+15551234567"),
+        ("three", UndoStatus.TIMED_OUT, "after 30 s"),
+    )
+    fill(
+        Accept(message=message(), at=NOW),
+        Begin(operation_id="0badcafe", message=message(), at=NOW),
+        Planned(operation_id="0badcafe", round=0, calls=calls),
+        Intended(operation_id="0badcafe", call_ids=tuple(call.id for call in calls), at=NOW),
+        Happened(
+            operation_id="0badcafe",
+            outcomes=tuple(outcome(call.id, Status.SUCCEEDED, seconds=1) for call in calls),
+        ),
+        Interrupt(operation_id="0badcafe", by="wamid.9", undo=True),
+        *(UndoIntended(operation_id="0badcafe", call_id=call.id, at=NOW) for call in calls[:4]),
+        *(
+            Undone(operation_id="0badcafe", call_id=call_id, status=status, error=error)
+            for call_id, status, error in undone
+        ),
+    )
+    out = run("operations", "0badcafe")[1]
+    assert "phase           undoing\n" in out
+    assert out.endswith(
+        "round 0, wave 1\n"
+        "  one    book  succeeded  1.000 s  taken back\n"
+        "  two    book  succeeded  1.000 s  not taken back, failed: ValueError: ask\\n…4567\n"
+        "  three  book  succeeded  1.000 s  not taken back, timed out: after 30 s\n"
+        "  four   book  succeeded  1.000 s  undo started, no outcome yet\n"
+        "  five   book  succeeded  1.000 s\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("fate", "shown"),
     [
@@ -327,6 +444,7 @@ def test_what_was_said_is_shown_when_asked_for(run: Any) -> None:
         (Superseded("wamid.2"), f"superseded by {hash_id('wamid.2')}"),
         (Merged("wamid.3"), f"merged into {hash_id('wamid.3')}"),
         (Failed("KeyError: 15551234567"), "failed: KeyError: …4567"),
+        (Stopped("Stopped. Already done: a secret."), "stopped"),
     ],
 )
 def test_an_operation_shows_the_fate_of_its_message(run: Any, fate: Any, shown: str) -> None:
@@ -473,6 +591,35 @@ def test_the_past_is_purged(run: Any) -> None:
     assert run("purge", "--older-than", "9d") == (0, purged.format("2027-01-06 08:00:00", 0, "s"), "")
     assert run("purge", "--older-than", "192h") == (0, purged.format("2027-01-07 08:00:00", 1, ""), "")
     assert look("SELECT id FROM messages") == [("wamid.1",)]
+
+
+def test_a_burst_that_is_half_purged_is_still_a_conversation(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its messages may fall into two batches; a server that reads between them must not stumble."""
+    long_ago = NOW - 9 * DAY
+    one, two = message("old1", at=long_ago), message("old2", at=long_ago, text="or Passover")
+    fill(
+        Accept(message=one, at=long_ago),
+        Accept(message=two, at=long_ago),
+        Begin(operation_id="0badcafe", message=two, burst=("old1", "old2"), at=long_ago),
+        End(operation_id="0badcafe", phase=Phase.INTERRUPTED, at=long_ago),
+        Settle("old1", Superseded("wamid.1")),
+        Settle("old2", Superseded("wamid.1")),
+    )
+    between: list[list[str]] = []
+
+    async def read() -> None:
+        async with open_store() as store:
+            conversation = await store.read_conversation(ANNA.id, limit=10)
+        between.append([turn.message_id for turn in conversation.turns])
+        assert [record.message.id for record in conversation.superseded] == between[-1]
+
+    monkeypatch.setattr("engine.store.sqlite.admin.removing._BATCH_MESSAGES", 1)
+    monkeypatch.setattr(commands.time, "sleep", lambda _seconds: trio.run(read))
+    removed = "2 messages, 1 operation, 0 calls, 0 outbox rows\n"
+    assert run("purge", "--older-than", "8d")[1].endswith(removed)
+    assert between == [["old2"], []]
 
 
 async def test_a_backup_is_made_while_a_server_runs(run: Any, tmp_path: Path) -> None:

@@ -240,6 +240,40 @@ def test_a_changed_mind_over_real_sockets(tmp_path, graph) -> None:
     assert not any(secret in log for secret in (SECRET, "EAAtoken", "the verify token"))
 
 
+def test_the_policy_that_is_set_decides_over_real_sockets(tmp_path, graph) -> None:
+    """Under reject the running request is answered, and what came meanwhile refused, once."""
+    with serving_bot(tmp_path, graph, MIDSTREAM_POLICY="reject") as server:
+        assert server.log.seen[0].count('"policy":"reject"') == 1
+        assert server.post(("m1", "Hanukkah")) == 200
+        server.wait_for("wave_started", wave=1)
+        assert server.post(("m2", "Passover")) == 200
+        graph.wait_for(lambda line: "still working" in line.get("text", {}).get("body", ""))
+        (tmp_path / "gate").touch()
+        graph.wait_for(says("done: Hanukkah, succeeded, after []"))
+        assert server.stop() == 0
+    assert rows(tmp_path, "SELECT id, fate FROM messages ORDER BY sequence") == [
+        ("m1", "answered"),
+        ("m2", "rejected"),
+    ]
+
+
+def test_a_stop_word_of_ones_own_stops_over_real_sockets(tmp_path, graph) -> None:
+    """P2, P3: the wave finishes, nothing follows, and what was done is told; in the words of the file."""
+    (tmp_path / "texts.toml").write_text('[es]\nstopped = "Vale."\nstop_words = ["alto"]\n')
+    with serving_bot(tmp_path, graph, MIDSTREAM_TEXTS="texts.toml") as server:
+        assert server.post(("m1", "Hanukkah")) == 200
+        server.wait_for("wave_started", wave=1)
+        assert server.post(("m2", "¡Alto!")) == 200
+        server.wait_for("message_accepted", sequence=2)
+        (tmp_path / "gate").touch()
+        graph.wait_for(says("Vale. Ya hecho: act."))
+        cancelled = server.wait_for("session_cancelled")
+        assert cancelled["reason"] == "user_stopped"
+        assert server.stop() == 0
+    assert acts(tmp_path) == ["Hanukkah 1"]
+    assert "Vale" not in "\n".join(server.log.seen)  # what a user was told
+
+
 def test_a_caller_that_hangs_up_is_answered_all_the_same(tmp_path, graph) -> None:
     """P5: delivery hangs on the commit; the connection may be gone by then."""
     (tmp_path / "gate").touch()
@@ -366,6 +400,17 @@ def test_a_wrong_setting_is_refused_in_one_line(tmp_path) -> None:
     assert code == 2
     assert line.startswith("midstream: MIDSTREAM_WAVE_SECONDS_MAX: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_texts_that_cannot_be_used_is_refused_in_one_line(tmp_path) -> None:
+    """Before anything is begun: a word that does not stop would be noticed too late."""
+    (tmp_path / "texts.toml").write_text('[es]\nstop_word = ["alto"]\n')
+    code, line = refusal(tmp_path, MIDSTREAM_TEXTS="texts.toml")
+    assert code == 2
+    assert line.startswith(
+        "midstream: MIDSTREAM_TEXTS: 'texts.toml' [es] stop_word: there is no such text; there are: "
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.toml"]
 
 
 @pytest.mark.parametrize(

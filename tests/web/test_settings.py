@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine import POLICIES, Limits
+from engine import POLICIES, Limits, built_in, with_acknowledgement
 from web.settings import VARIABLES, Settings, SettingsError, load_settings, read_environment
 
 # Made up, each with what a secret may hold and a carelessly written line would show.
@@ -51,7 +51,9 @@ def test_without_any_variable_it_is_local_mode_with_the_documented_defaults() ->
     assert (settings.assistant, settings.policy) == ("almanac", "interrupt")
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
     assert settings.database_path == Path("midstream.db")
-    assert settings.acknowledgement == "Got it! Switching to your new request..."
+    assert settings.languages == built_in()
+    assert settings.languages.texts["en"].acknowledgement == "Got it! Switching to your new request..."
+    assert settings.languages.texts["es"].acknowledgement == "¡Entendido! Paso a tu nueva petición..."
     assert settings.pace_seconds == 1
     assert settings.limits == Limits()
 
@@ -85,13 +87,13 @@ def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
     settings = load_settings({name: ""}, new_secret=lambda: "s")
     expected = load_settings({}, new_secret=lambda: "s")
     if name == "MIDSTREAM_ACKNOWLEDGEMENT":
-        expected = attrs.evolve(expected, acknowledgement="")
+        expected = attrs.evolve(expected, languages=with_acknowledgement(""))
     assert settings == expected
 
 
 def test_every_variable_has_a_meaning_and_its_default_is_what_it_is_without() -> None:
     """The reference is written from these."""
-    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES) == 16
+    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES) == 21
     assert all(variable.meaning for variable in VARIABLES)
     defaults = {variable.name: variable.default for variable in VARIABLES if variable.default is not None}
     assert load_settings({**defaults, **CREDENTIALS}) == load_settings(CREDENTIALS)
@@ -100,8 +102,10 @@ def test_every_variable_has_a_meaning_and_its_default_is_what_it_is_without() ->
 # What is given ------------------------------------------------------------------------------------
 
 
-def test_what_is_given_is_what_there_is() -> None:
+def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
     """Every variable at once, in production."""
+    texts = tmp_path / "texts.toml"
+    texts.write_text('[es]\nstopped = "Vale."\n')
     settings = load_settings(
         {
             **CREDENTIALS,
@@ -110,8 +114,13 @@ def test_what_is_given_is_what_there_is() -> None:
             "MIDSTREAM_ASSISTANT": "my_bot:assistant",
             "MIDSTREAM_DATABASE": "sqlite:////var/lib/midstream/messages.db",
             "MIDSTREAM_BIND": "0.0.0.0:80",
-            "MIDSTREAM_POLICY": "interrupt",
-            "MIDSTREAM_DEBOUNCE_SECONDS": "0.0",
+            "MIDSTREAM_POLICY": "steer",
+            "MIDSTREAM_DEBOUNCE_SECONDS": "0.5",
+            "MIDSTREAM_DEBOUNCE_SECONDS_MAX": "5",
+            "MIDSTREAM_INTERRUPTIONS_MAX": "3",
+            "MIDSTREAM_OPERATION_SECONDS_MAX": "120",
+            "MIDSTREAM_ACKNOWLEDGEMENT_SECONDS_MIN": "1.5",
+            "MIDSTREAM_TEXTS": str(texts),
             "MIDSTREAM_WAVE_SECONDS_MAX": "12.5",
             "MIDSTREAM_GRACE_SECONDS": "0",
             "MIDSTREAM_SETTLE_SECONDS": "1e1",
@@ -129,14 +138,21 @@ def test_what_is_given_is_what_there_is() -> None:
     assert settings.assistant == "my_bot:assistant"
     assert settings.database_path == Path("/var/lib/midstream/messages.db")
     assert (settings.host, settings.port) == ("0.0.0.0", 80)  # noqa: S104
+    assert settings.policy == "steer"
     assert settings.limits == Limits(
+        debounce_seconds=0.5,
+        debounce_seconds_max=5,
+        interruptions_max=3,
+        operation_seconds_max=120,
+        acknowledgement_seconds_min=1.5,
         wave_seconds_max=12.5,
         grace_seconds=0,
         settle_seconds=10,
         pair_seconds=6,
         sends_per_second_max=1000,
     )
-    assert settings.acknowledgement == "Moment …"
+    assert settings.languages.texts["fr"].acknowledgement == "Moment …"
+    assert settings.languages.texts["es"].stopped == "Vale."
     assert settings.pace_seconds == 0.25
 
 
@@ -422,23 +438,17 @@ def test_a_database_is_a_file_of_sqlite(url: str) -> None:
     assert "hunter2" not in line
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", ["interrupt", "enqueue", "reject", "rollback", "steer"])
 def test_every_policy_of_the_engine_can_be_chosen(policy: str) -> None:
     """The engine's table is the list."""
+    assert policy in POLICIES
     assert load_settings({"MIDSTREAM_POLICY": policy}).policy == policy
-
-
-@pytest.mark.parametrize("policy", ["enqueue", "reject", "rollback", "steer"])
-def test_a_policy_still_to_come_says_so(policy: str) -> None:
-    """It is not misspelt, only early."""
-    line = refusal(MIDSTREAM_POLICY=policy)
-    assert line == f"MIDSTREAM_POLICY: '{policy}' does not exist yet; there is: interrupt"
 
 
 def test_an_unknown_policy_names_those_there_are() -> None:
     """A very long one is not repeated to the end."""
     line = refusal(MIDSTREAM_POLICY="Interrupt" * 100)
-    assert "is no policy; there is: interrupt" in line
+    assert line.endswith(" is no policy; there are: interrupt, rollback, enqueue, reject, steer")
     assert len(line) < 200
 
 
@@ -449,6 +459,10 @@ def test_an_unknown_policy_names_those_there_are() -> None:
         "MIDSTREAM_GRACE_SECONDS",
         "MIDSTREAM_SETTLE_SECONDS",
         "MIDSTREAM_PACE_SECONDS",
+        "MIDSTREAM_DEBOUNCE_SECONDS",
+        "MIDSTREAM_DEBOUNCE_SECONDS_MAX",
+        "MIDSTREAM_OPERATION_SECONDS_MAX",
+        "MIDSTREAM_ACKNOWLEDGEMENT_SECONDS_MIN",
     ],
 )
 @pytest.mark.parametrize(
@@ -460,9 +474,11 @@ def test_seconds_are_finite_and_within_a_day(name: str, raw: str) -> None:
     assert line.startswith(f"{name}: must be a number of seconds")
 
 
-@pytest.mark.parametrize("name", ["MIDSTREAM_WAVE_SECONDS_MAX", "MIDSTREAM_SETTLE_SECONDS"])
+@pytest.mark.parametrize(
+    "name", ["MIDSTREAM_WAVE_SECONDS_MAX", "MIDSTREAM_SETTLE_SECONDS", "MIDSTREAM_OPERATION_SECONDS_MAX"]
+)
 @pytest.mark.parametrize("raw", ["0", "-0", "1e-400"])
-def test_a_wave_and_a_settlement_take_some_time(name: str, raw: str) -> None:
+def test_a_wave_an_operation_and_a_settlement_take_some_time(name: str, raw: str) -> None:
     """With a bound of 0 no wave could ever do anything."""
     assert "more than 0" in refusal(**{name: raw})
 
@@ -473,17 +489,61 @@ def test_grace_and_pace_may_be_none() -> None:
     assert (settings.limits.grace_seconds, settings.pace_seconds) == (0, 0)
 
 
-@pytest.mark.parametrize("raw", ["0.5", "1", "nan", "soon"])
-def test_only_a_debounce_of_zero_exists_yet(raw: str) -> None:
-    """Whoever sets it must not believe that it works."""
-    assert refusal(MIDSTREAM_DEBOUNCE_SECONDS=raw).startswith("MIDSTREAM_DEBOUNCE_SECONDS: must be ")
-    assert "does not exist yet" in refusal(MIDSTREAM_DEBOUNCE_SECONDS="0.5")
+@pytest.mark.parametrize(
+    ("seconds", "most"), [("0", "0"), ("0.5", "0.5"), ("10", ""), ("30", "30.0"), ("0", "10")]
+)
+def test_a_debounce_is_no_longer_than_its_bound(seconds: str, most: str) -> None:
+    """As long is the same as counting from the first message."""
+    limits = load_settings(
+        {"MIDSTREAM_DEBOUNCE_SECONDS": seconds, "MIDSTREAM_DEBOUNCE_SECONDS_MAX": most}
+    ).limits
+    assert (limits.debounce_seconds, limits.debounce_seconds_max) == (float(seconds), float(most or 10))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "line"),
+    [
+        (
+            "0.5",
+            "0.25",
+            "MIDSTREAM_DEBOUNCE_SECONDS_MAX: must be at least 0.5, which MIDSTREAM_DEBOUNCE_SECONDS is,"
+            " not 0.25",
+        ),
+        (
+            "20",
+            "",
+            "MIDSTREAM_DEBOUNCE_SECONDS_MAX: must be at least 20, which MIDSTREAM_DEBOUNCE_SECONDS is,"
+            " not 10",
+        ),
+    ],
+)
+def test_a_debounce_longer_than_its_bound_is_refused(seconds: str, most: str, line: str) -> None:
+    """It would never be waited out; the line names both, since either may be the mistake."""
+    assert refusal(MIDSTREAM_DEBOUNCE_SECONDS=seconds, MIDSTREAM_DEBOUNCE_SECONDS_MAX=most) == line
+
+
+@pytest.mark.parametrize("raw", ["0", "-1", "1.5", "ten", "1e1", "1000001", "9" * 5000, "٣"])
+def test_interruptions_are_counted_in_whole_numbers(raw: str) -> None:
+    """From one on: with none nobody could change their mind."""
+    line = refusal(MIDSTREAM_INTERRUPTIONS_MAX=raw)
+    assert line.startswith("MIDSTREAM_INTERRUPTIONS_MAX: must be a whole number, 1 to 1000000, not ")
+    assert len(line) < 200
+
+
+@pytest.mark.parametrize("raw", ["1", "010", "1000000"])
+def test_interruptions_may_be_any_number_from_one_on(raw: str) -> None:
+    """A very large one is as good as no bound."""
+    assert load_settings({"MIDSTREAM_INTERRUPTIONS_MAX": raw}).limits.interruptions_max == int(raw)
+
+
+# What is said -------------------------------------------------------------------------------------
 
 
 def test_an_acknowledgement_fits_into_one_message() -> None:
     """WhatsApp takes 4,096 characters."""
     longest = "ä" * 4096
-    assert load_settings({"MIDSTREAM_ACKNOWLEDGEMENT": longest}).acknowledgement == longest
+    languages = load_settings({"MIDSTREAM_ACKNOWLEDGEMENT": longest}).languages
+    assert {texts.acknowledgement for texts in languages.texts.values()} == {longest}
     assert "4096" in refusal(MIDSTREAM_ACKNOWLEDGEMENT=longest + "!")
 
 
@@ -491,6 +551,86 @@ def test_an_acknowledgement_fits_into_one_message() -> None:
 def test_an_acknowledgement_can_be_sent(raw: str) -> None:
     """Blanks alone, a NUL and bytes that are no text would be refused at each interruption."""
     assert refusal(MIDSTREAM_ACKNOWLEDGEMENT=raw).startswith("MIDSTREAM_ACKNOWLEDGEMENT: holds ")
+
+
+def texts_file(directory: Path, text: str) -> str:
+    path = directory / "texts.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_file_of_texts_stands_over_what_is_built_in(tmp_path: Path) -> None:
+    """What it does not say stays as it is; words that stop are its language's only ones."""
+    path = texts_file(
+        tmp_path,
+        'language = "es"\n'
+        '[es]\nstopped = "Vale, lo dejo."\nstop_words = ["alto"]\n'
+        '[eo]\nacknowledgement = "Bone!"\n',
+    )
+    languages = load_settings({"MIDSTREAM_TEXTS": path}).languages
+    assert languages.default == "es"
+    assert languages.texts["es"] == attrs.evolve(built_in().texts["es"], stopped="Vale, lo dejo.")
+    assert languages.texts["eo"] == attrs.evolve(built_in().texts["en"], acknowledgement="Bone!")
+    assert languages.texts["de"] == built_in().texts["de"]
+    words = {word: languages.stop_language(word) for word in ("¡Alto!", "para", "stop")}
+    assert words == {"¡Alto!": "es", "para": None, "stop": "en"}
+
+
+def test_a_file_of_texts_stands_over_the_acknowledgement_of_all_languages(tmp_path: Path) -> None:
+    """It can say so in one of them; also where nothing is to be said in the others."""
+    path = texts_file(tmp_path, '[es]\nacknowledgement = "Vale."\n')
+    for everywhere in ("Moment …", ""):
+        settings = load_settings({"MIDSTREAM_TEXTS": path, "MIDSTREAM_ACKNOWLEDGEMENT": everywhere})
+        said = {name: texts.acknowledgement for name, texts in settings.languages.texts.items()}
+        assert said.pop("es") == "Vale."
+        assert set(said.values()) == {everywhere}
+
+
+def test_a_file_of_texts_is_looked_for_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the database is; and editors may put a mark at its beginning."""
+    texts_file(tmp_path, '\ufeff[en]\nstopped = "Halted."\n')
+    monkeypatch.chdir(tmp_path)
+    languages = load_settings({"MIDSTREAM_TEXTS": "texts.toml"}).languages
+    assert languages.texts["en"].stopped == "Halted."
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("[en\n", "is not TOML: "),
+        ('[en]\nstoped = "a"\n', "[en] stoped: there is no such text; there are: acknowledgement, "),
+        ('[en]\nstopped = ""\n', "[en] stopped: must not be empty"),
+        ('["e\\nn\\u2028"]\nstopped = ""\n', "[e n ] stopped: must not be empty"),
+        ('language = "xx"\n', "language = 'xx': there are no texts of it"),
+    ],
+)
+def test_a_file_of_texts_that_is_wrong_is_refused_in_one_line(
+    tmp_path: Path, content: str, wrong: str
+) -> None:
+    """It names the variable, the file, the language and the text."""
+    path = texts_file(tmp_path, content)
+    assert refusal(MIDSTREAM_TEXTS=path).startswith(f"MIDSTREAM_TEXTS: {path!r} {wrong}")
+
+
+def test_a_file_of_texts_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Its name is shown as it was given."""
+    line = refusal(MIDSTREAM_TEXTS="no such\nfile.toml")
+    assert line == "MIDSTREAM_TEXTS: 'no such\\nfile.toml' cannot be read: No such file or directory"
+    line = refusal(MIDSTREAM_TEXTS=str(tmp_path))
+    assert line == f"MIDSTREAM_TEXTS: {str(tmp_path)!r} cannot be read: Is a directory"
+
+
+def test_a_file_of_texts_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """The usual reason: an editor that wrote it in another encoding."""
+    path = tmp_path / "texts.toml"
+    path.write_bytes('[es]\nstopped = "Está bien."\n'.encode("latin-1"))
+    line = refusal(MIDSTREAM_TEXTS=str(path))
+    assert line == f"MIDSTREAM_TEXTS: {str(path)!r} is not UTF-8 text; write it anew"
+
+
+# Names --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

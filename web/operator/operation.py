@@ -2,50 +2,69 @@
 
 from collections.abc import Iterator
 
-from engine import Call, Fate, Merged, Outcome, Superseded
-from engine.store.sqlite.admin import OperationDetails
+from engine import Call, Fate, Merged, Outcome, Superseded, UndoStatus
+from engine.store.sqlite.admin import OperationDetails, Wave
 from web.logs import hash_id, mask_user
-from web.operator.printing import aligned, hashed, one_line, safe, utc
+from web.operator.printing import aligned, counted, hashed, one_line, safe, utc
 
 
 def operation_lines(details: OperationDetails, *, text: bool) -> Iterator[str]:
     """Everything recorded of an operation; what people said and values only with `text`."""
-    record = details.record
-    fields = {
-        "operation": record.operation_id,
-        "user": mask_user(record.message.user.id),
-        "message": hash_id(record.message.id),
-        "phase": record.phase.value,
-        "started": f"{utc(record.started_at)} UTC",
-        "ended": "-" if record.ended_at is None else f"{utc(record.ended_at)} UTC",
-        "interrupted by": hashed(record.interrupted_by),
-        "crashes": "0, suspended" if record.crashes < 0 else record.crashes,
-        "fate": _fate(details.fate, text=text),
-    }
-    if text:
-        fields["text"] = one_line(record.message.text)
-    yield from aligned(fields.items())
+    yield from aligned(_fields(details, text=text))
     for wave in details.waves:
         yield ""
         yield f"round {wave.round}, wave {wave.number}"
-        rows = [_call_cells(each.call, each.outcome, each.intended, text=text) for each in wave.calls]
-        yield from (f"  {line}" for line in aligned(rows))
+        yield from (f"  {line}" for line in aligned(_rows(wave, text=text)))
 
 
-def _call_cells(call: Call, outcome: Outcome | None, intended: bool, *, text: bool) -> list[str]:
-    cells = [safe(call.id), call.tool]
-    if outcome is None:
-        cells += ["started, no outcome yet" if intended else "not started", "-"]
-    else:
-        cells += [safe(outcome.reason), f"{outcome.seconds:.3f} s"]
+def _fields(details: OperationDetails, *, text: bool) -> Iterator[tuple[str, object]]:
+    record = details.record
+    yield "operation", record.operation_id
+    yield "user", mask_user(record.message.user.id)
+    yield "message", hash_id(record.message.id)
+    yield "burst", _burst([message.id for message in record.burst])
+    yield "phase", record.phase.value
+    yield "started", f"{utc(record.started_at)} UTC"
+    yield "ended", "-" if record.ended_at is None else f"{utc(record.ended_at)} UTC"
+    yield "interrupted by", hashed(record.interrupted_by)
+    yield "reason", f"{record.reason or '-'}{', with undo' if record.undo else ''}"
+    yield "crashes", "0, suspended" if record.crashes < 0 else record.crashes
+    yield "fate", _fate(details.fate, text=text)
     if text:
-        value = "-" if outcome is None else one_line(repr(outcome.raw))
-        cells.append(f"{one_line(_arguments(call))} -> {value}")
-    return cells
+        for message in record.burst:
+            yield "text", one_line(message.text)
 
 
-def _arguments(call: Call) -> str:
-    return f"({', '.join(f'{name}={value!r}' for name, value in call.args.items())})"
+def _burst(ids: list[str]) -> str:
+    """All the messages it works on; whoever has one of them finds it in the logs."""
+    size = counted(len(ids), "message")
+    return f"{size}: {', '.join(map(hash_id, ids))}" if len(ids) > 1 else size
+
+
+def _rows(wave: Wave, *, text: bool) -> Iterator[list[str]]:
+    for each in wave.calls:
+        call, outcome = each.call, each.outcome
+        if outcome is None:
+            ended = ["started, no outcome yet" if each.intended else "not started", "-"]
+        else:
+            ended = [safe(outcome.reason), "reused" if outcome.reused else f"{outcome.seconds:.3f} s"]
+        undo = _undo(outcome, is_begun=each.undo_intended_at is not None)
+        yield [safe(call.id), call.tool, *ended, undo, *([_said(call, outcome)] if text else [])]
+
+
+def _undo(outcome: Outcome | None, *, is_begun: bool) -> str:
+    if outcome is None or outcome.undo is None:
+        return "undo started, no outcome yet" if is_begun else ""
+    if outcome.undo is UndoStatus.UNDONE:
+        return "taken back"
+    why = f": {safe(outcome.undo_error)}" if outcome.undo_error else ""
+    return f"not taken back, {outcome.undo.value.replace('_', ' ')}{why}"
+
+
+def _said(call: Call, outcome: Outcome | None) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.args.items())
+    value = "-" if outcome is None else one_line(repr(outcome.raw))
+    return f"{one_line(f'({arguments})')} -> {value}"
 
 
 def _fate(fate: Fate | None, *, text: bool) -> str:
