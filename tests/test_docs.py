@@ -19,6 +19,7 @@ from trio.testing import MockClock
 import engine
 import web.settings
 from engine import Assistant, CallFinished, Event, Limits, MemoryStore, Status, open_engine
+from engine.policy import TABLE, Decision, Situation
 from engine.testing import RecordingOutbound, open_conversation
 from web.__main__ import main
 from web.app import create_app
@@ -221,6 +222,18 @@ def test_every_target_of_make_is_described() -> None:
     assert sorted(described) == sorted(f"make {name}" for name in listed.split())
 
 
+def test_the_tables_of_the_policies_are_those_of_the_code() -> None:
+    """What each decides in each situation, for a new message and for a late one; and each word explained."""
+    described = tables(read(DOCS / "how-to" / "choose-a-policy.md"))
+    for header, is_late in (("a new message comes", False), ("a late message comes", True)):
+        assert described[header] == [
+            [situation, *(TABLE[name][is_late][situation] for name in TABLE)] for situation in Situation
+        ]
+    assert [row[0] for row in described["policy"]] == list(TABLE)
+    assert [row[0] for row in described["situation"]] == list(Situation)
+    assert [row[0] for row in described["decision"]] == list(Decision)
+
+
 # Links and promises -------------------------------------------------------------------------------
 
 
@@ -347,6 +360,14 @@ async def test_each_step_of_the_tutorial_answers_as_shown(autojump_clock: MockCl
             blocks(ROOT / "README.md", "python"),
             blocks(DOCS / "how-to" / "test-your-assistant.md", "python"),
         ),
+        *[
+            (
+                "my_bot",
+                blocks(DOCS / "how-to" / page, "python")[:-1],
+                blocks(DOCS / "how-to" / page, "python")[-1:],
+            )
+            for page in ("write-a-policy.md", "write-an-undo.md")
+        ],
     ],
 )
 def test_the_tests_that_are_shown_pass(tmp_path: Path, module: str, code: list[str], test: list[str]) -> None:
@@ -369,7 +390,8 @@ def test_the_tests_that_are_shown_pass(tmp_path: Path, module: str, code: list[s
 
 def other_examples() -> list[object]:
     """Blocks that no test above runs."""
-    run = {ROOT / "README.md", TUTORIAL, DOCS / "how-to" / "test-your-assistant.md"}
+    how_to = ("test-your-assistant.md", "write-a-policy.md", "write-an-undo.md")
+    run = {ROOT / "README.md", TUTORIAL, *(DOCS / "how-to" / page for page in how_to)}
     return [
         pytest.param(code, id=f"{name_of(page)}-{number}")
         for page in PAGES
