@@ -1,5 +1,7 @@
 """The assistant of the crash runs: plans of several waves whose acts on the world stand in a ledger.
 
+Whatever books or pays can be taken back; that stands in the ledger too.
+
 Rule 1: what is planned for a message follows from the seed and the message's id alone.
 Rule 2: an act names itself by its arguments, so that the same act under two idempotency keys is seen.
 """
@@ -15,7 +17,7 @@ from typing import Any
 import ledger
 import trio
 
-from engine import Assistant, Call, Context, Message, Plan, Ref, Results, ToolContext, tool
+from engine import Assistant, Call, Context, Message, Outcome, Plan, Ref, Results, ToolContext, tool
 
 SEED = os.environ["CRASH_SEED"]
 LIFE = int(os.environ["CRASH_LIFE"])
@@ -26,7 +28,7 @@ class _Act:
     """One act: its start and its end in the ledger."""
 
     def __init__(self, name: str, context: ToolContext, *, idempotent: bool) -> None:
-        operation, _, call = context.idempotency_key.rpartition("/")
+        operation, _, call = context.idempotency_key.partition("/")
         self._fields = {
             "life": LIFE,
             "name": name,
@@ -50,6 +52,34 @@ def _result(name: str, fails: bool) -> str:
     return f"did {name}"
 
 
+def _undo(args: dict[str, Any], outcome: Outcome, context: ToolContext) -> None:
+    operation, _, call = context.idempotency_key.partition("/")
+    ledger.write(
+        ACTS,
+        what="undo",
+        life=LIFE,
+        name=args["name"],
+        user=context.user.id,
+        operation=operation,
+        call=call,
+        key=context.idempotency_key,
+        status=outcome.status.value,
+    )
+    if random.Random(f"{SEED} {args['name']} undo").random() < 0.1:
+        raise RuntimeError("the world does not take it back")
+
+
+async def unbook(args: dict[str, Any], outcome: Outcome, context: ToolContext) -> None:
+    """Takes a booking back; once more does no harm."""
+    await trio.sleep(args["ms"] / 1000)
+    _undo(args, outcome, context)
+
+
+def unpay(args: dict[str, Any], outcome: Outcome, context: ToolContext) -> None:
+    """Takes a payment back, in a worker thread."""
+    _undo(args, outcome, context)
+
+
 @tool(timeout=30, idempotent=True)
 async def look(name: str, ms: int, fails: bool, seen: str = "", *, context: ToolContext) -> str:
     """Looks something up."""
@@ -58,7 +88,7 @@ async def look(name: str, ms: int, fails: bool, seen: str = "", *, context: Tool
     return _result(name, fails)
 
 
-@tool(timeout=30)
+@tool(timeout=30, undo=unbook)
 async def book(name: str, ms: int, fails: bool, seen: str = "", *, context: ToolContext) -> str:
     """Books something, once more each time."""
     with _Act(name, context, idempotent=False):
@@ -74,7 +104,7 @@ def measure(name: str, ms: int, fails: bool, seen: str = "", *, context: ToolCon
     return _result(name, fails)
 
 
-@tool(timeout=30)
+@tool(timeout=30, undo=unpay)
 def pay(name: str, ms: int, fails: bool, seen: str = "", *, context: ToolContext) -> str:
     """Pays in a worker thread, once more each time."""
     with _Act(name, context, idempotent=False):
@@ -91,10 +121,10 @@ def plan_for(message_id: str, round: int) -> Plan:
     calls: list[Call] = []
     before: list[str] = []
     for wave in range(1 if round else chance.randint(1, 3)):
-        ids = [f"r{round}w{wave}c{number}" for number in range(chance.randint(1, 3))]
+        ids = [f"{message_id}/r{round}w{wave}c{number}" for number in range(chance.randint(1, 3))]
         for id in ids:
             args: dict[str, Any] = {
-                "name": f"{message_id} {id}",
+                "name": id,
                 "ms": chance.randint(0, 50),
                 "fails": chance.random() < 0.05,
             }
@@ -117,8 +147,12 @@ class Planner:
         return plan_for(message.id, 0)
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
-        adaptations = random.Random(f"{SEED} {message.id} adapt").choice([0, 0, 0, 1, 2])
-        round = 1 + max(int(call_id[1]) for call_id in results)
+        chance = random.Random(f"{SEED} {message.id} adapt")
+        adaptations = chance.choice([0, 0, 0, 1, 2])
+        own = [int(id.rpartition("/r")[2][0]) for id in results if id.startswith(f"{message.id}/")]
+        if not own:  # it has joined what was planned for another
+            return None if chance.random() < 0.3 else plan_for(message.id, 0)
+        round = 1 + max(own)
         return plan_for(message.id, round) if round <= adaptations else None
 
 

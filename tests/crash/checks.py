@@ -37,13 +37,14 @@ class Evidence:
     accepted: Sequence[Row] = ()
     errors: Sequence[Row] = ()
     metrics: str = ""
+    policy: str = "interrupt"
 
     def recorded(self, what: str) -> Iterator[Row]:
         """The history of one kind of record."""
         return (row for row in self.history if row["what"] == what)
 
 
-def gather(folder: Path, metrics: str) -> Evidence:
+def gather(folder: Path, metrics: str, policy: str) -> Evidence:
     """The evidence in a run's folder; `metrics` is the last scrape."""
     with sqlite3.connect(f"file:{folder / 'midstream.db'}?mode=ro", uri=True) as connection:
         connection.row_factory = sqlite3.Row
@@ -61,6 +62,7 @@ def gather(folder: Path, metrics: str) -> Evidence:
         accepted=ledger.read(folder / "accepted"),
         errors=tuple(_errors(folder)),
         metrics=metrics,
+        policy=policy,
     )
 
 
@@ -117,6 +119,48 @@ def check_answers(evidence: Evidence) -> list[str]:
         if (message["fate"] == "answered") != ("completed" in found):
             broken.append(f"message {message['id']} is {message['fate']}, its operations {found}")
     return broken
+
+
+def check_told(evidence: Evidence) -> list[str]:
+    """P4: whoever was rejected was told; a merged message stands with the operation that took it in."""
+    broken = []
+    told = {row["user_id"] for row in evidence.outbox if row["kind"] == "notice"}
+    operations = {operation["id"]: operation for operation in evidence.operations}
+    for message in evidence.messages:
+        if message["fate"] == "rejected" and message["user_id"] not in told:
+            broken.append(f"message {message['id']} was rejected and nobody was told")
+        if message["fate"] == "merged":
+            into = json.loads(message["fate_fields"])["into"]
+            operation = operations.get(message["operation_id"] or "", {})
+            if operation.get("message_id") != into:
+                broken.append(f"message {message['id']} was merged into {into}, and {operation} worked on it")
+    return broken
+
+
+# Where every message gets its answer, none gives way to another; only reject refuses one.
+_SUPERSEDING: Final = ("interrupt", "rollback")
+
+
+def check_policy(evidence: Evidence) -> list[str]:
+    """A fate, and an undo, that the policy does not have."""
+    broken = []
+    for message in evidence.messages:
+        by_policy = message["fate"] == "superseded" and evidence.policy not in _SUPERSEDING
+        if by_policy or (message["fate"] == "rejected" and evidence.policy != "reject"):
+            broken.append(f"message {message['id']} was {message['fate']} under {evidence.policy}")
+    for operation in evidence.operations:
+        if operation["undo"] and evidence.policy != "rollback":
+            broken.append(f"operation {operation['id']} was taken back under {evidence.policy}")
+    return broken
+
+
+def check_stops(evidence: Evidence) -> list[str]:
+    """A stop word is never worked on: it stops, or comes too late."""
+    return [
+        f"message {message['id']} says stop and was {message['fate']}"
+        for message in evidence.messages
+        if message["text"] == "stop" and message["fate"] not in ("stopped", "ignored")
+    ]
 
 
 def check_interruptions(evidence: Evidence) -> list[str]:
@@ -208,6 +252,39 @@ def _starts(evidence: Evidence) -> Iterator[Row]:
     return (line for line in evidence.acts if line["what"] == "start")
 
 
+# Rollback -----------------------------------------------------------------------------------------
+
+_WITH_UNDO: Final = ("book", "pay")
+_MAY_HAVE_ACTED: Final = ("succeeded", "timed_out", "cut_off", "unknown")
+
+
+def check_undos(evidence: Evidence) -> list[str]:
+    """What may have acted of an operation that is taken back is taken back, and nothing else is.
+
+    After its record it is not taken back again.
+    """
+    broken = []
+    taken_back = {operation["id"] for operation in evidence.operations if operation["undo"]}
+    made = Counter(line["key"] for line in evidence.acts if line["what"] == "undo")
+    for call in evidence.calls:
+        key = f"{call['operation_id']}/{call['id']}"
+        is_due = call["tool"] in _WITH_UNDO and call["status"] in _MAY_HAVE_ACTED
+        is_due = is_due and call["operation_id"] in taken_back
+        if is_due != (call["undo"] is not None):
+            broken.append(f"call {key}, {call['status']}, was taken back: {call['undo']}")
+        # The process may have died too often meanwhile: then it is given up.
+        is_given_up = call["undo"] == "failed" and "times in a row" in call["undo_error"]
+        if call["undo"] is not None and not made[key] and not is_given_up:
+            broken.append(f"call {key} counts as {call['undo']} and nobody took it back")
+        if call["undo"] is None and made[key]:
+            broken.append(f"call {key} was taken back and has no record of that")
+    recorded_in = {row["id"]: row["life"] for row in evidence.recorded("undo")}
+    for line in evidence.acts:
+        if line["what"] == "undo" and line["life"] > recorded_in.get(line["key"], line["life"]):
+            broken.append(f"call {line['key']} was taken back in life {line['life']} again")
+    return broken
+
+
 # P9, the outbox -----------------------------------------------------------------------------------
 
 
@@ -274,7 +351,7 @@ def check_acknowledgements(evidence: Evidence) -> list[str]:
             rows[row["operation_id"]].append(row["id"])
     for operation in evidence.operations:
         told = rows.pop(operation["id"], [])
-        if len(told) != bool(operation["interrupted_by"]):
+        if len(told) != (operation["reason"] == "new_message_received"):
             broken.append(f"operation {operation['id']} has {len(told)} acknowledgements")
         reached = sum(sends[id] for id in told)
         if reached > 1 and not any(ambiguous[id] for id in told):
@@ -333,7 +410,8 @@ def _overlapping_acts(evidence: Evidence) -> Iterator[str]:
         if operation in over:
             yield f"operation {operation} of user {user} acted after a later one had, in life {life}"
         present[user] = operation
-        acting[user, life].add(line["key"])
+        if line["what"] == "start":  # an undo is through when it stands there
+            acting[user, life].add(line["key"])
 
 
 # P10 ----------------------------------------------------------------------------------------------
@@ -367,10 +445,14 @@ def check_logs(evidence: Evidence) -> list[str]:
 CHECKS: Final[tuple[Callable[[Evidence], list[str]], ...]] = (
     check_fates,
     check_answers,
+    check_told,
+    check_policy,
+    check_stops,
     check_interruptions,
     check_outcomes,
     check_repetitions,
     check_plans,
+    check_undos,
     check_sends,
     check_replies,
     check_acknowledgements,
@@ -390,5 +472,6 @@ def count(evidence: Evidence) -> dict[str, Any]:
         "rows": dict(Counter(f"{row['kind']} {row['state']}" for row in evidence.outbox)),
         "sends": len(evidence.sends),
         "ambiguous": dict(Counter(ambiguities(evidence).values())),
+        "undos": dict(Counter(str(call["undo"]) for call in evidence.calls if call["undo"])),
         "acts_again": sum(n > 1 for n in Counter(line["key"] for line in _starts(evidence)).values()),
     }

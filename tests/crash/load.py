@@ -21,6 +21,8 @@ from web.whatsapp.signature import SIGNATURE_HEADER, sign
 
 # More would wait for the pair limit of WhatsApp: 45 messages at once, then one in 6 s.
 MESSAGES_MAX = 14
+# Of the messages, this part says stop.
+STOPS = 0.08
 _RETRY_SECONDS = 0.05
 _ANSWER_SECONDS_MAX = 20.0
 
@@ -58,8 +60,9 @@ class Load:
             await trio.sleep(chance.uniform(*pause) if count else chance.uniform(0, 1))
             if self.stopped:
                 return
-            batch = [message(phone, f"{count}", late=chance.random() < 0.05)]
-            if chance.random() < 0.05:
+            text = "stop" if chance.random() < STOPS else ""
+            batch = [message(phone, f"{count}", late=chance.random() < 0.05, text=text)]
+            if chance.random() < 0.1:
                 batch.append(message(phone, f"{count}b", late=False))
             sent += batch
             if chance.random() < 0.1:  # a redelivery of what may long be answered, in a batch of its own
@@ -87,11 +90,11 @@ class Load:
         return answer.status_code == 200
 
 
-def message(phone: str, number: str, *, late: bool) -> dict[str, Any]:
+def message(phone: str, number: str, *, late: bool, text: str = "") -> dict[str, Any]:
     return {
         "from": phone,
         "id": f"wamid.{phone}.{number}",
         "timestamp": str(int(time.time()) - (100 if late else 0)),
         "type": "text",
-        "text": {"body": f"please {number}"},
+        "text": {"body": text or f"please {number}"},
     }

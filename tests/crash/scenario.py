@@ -1,9 +1,9 @@
 """One run: a server that dies again and again under load, then lives until it is idle; prints what broke.
 
-`python scenario.py --seed 7 --round 2 --half 1 --folder DIR`: seed and round give the record points and their
-passings, the half every other one of them, so the same three kill at the same records.  DIR keeps the
-database, the ledgers and a log of each life.  The last line is a report in JSON; the exit code is 1 when a
-promise was broken.
+`python scenario.py --seed 7 --round 2 --half 1 --policy steer --folder DIR`: seed and round give the record
+points and their passings, the half every other one of them, so the same four kill at the same records.  DIR
+keeps the database, the ledgers and a log of each life.  The last line is a report in JSON; the exit code is 1
+when a promise was broken.
 """
 
 # ruff: noqa: S311  # chance, not cryptography
@@ -55,6 +55,14 @@ POINTS = {
     "before status": 6,
     "after status": 6,
 }
+# Those that only one policy passes.
+POINTS_OF = {
+    "rollback": {"before undo": 3, "after undo": 3, "before undone": 3, "after undone": 3},
+    "steer": {"before merge": 3, "after merge": 3},
+}
+# Without one, only who says stop interrupts.
+FEWER = {"after interruption": 1, "before end": 1, "after end": 1}
+INTERRUPTING = ("interrupt", "rollback")
 AT_RANDOM = "at random"
 # Of every round of deaths, this many come at random instants, some while the server still starts.
 RANDOM_DEATHS = 7
@@ -82,6 +90,8 @@ SETTINGS = {
     "MIDSTREAM_ASSISTANT": "bot:assistant",
     "MIDSTREAM_SETTLE_SECONDS": "1",
 }
+# What the policies are run with besides: every other one of them waits for more of a burst.
+DEBOUNCE = {"rollback": "0.1", "enqueue": "0.1"}
 # Whoever measures coverage measures something else: these processes are killed.
 _NOT_HANDED_ON = ("MIDSTREAM_", "WHATSAPP_", "CRASH_", "COV")
 
@@ -95,10 +105,18 @@ class Death:
     seconds: float = 0.0
 
 
-def schedule(seed: str, round: int) -> list[Death]:
+def points_of(policies: tuple[str, ...]) -> dict[str, int]:
+    """The points that a round of these policies passes, each with its most."""
+    points = POINTS | {
+        point: most for policy in set(policies) for point, most in POINTS_OF.get(policy, {}).items()
+    }
+    return points if set(policies) <= set(INTERRUPTING) else points | FEWER
+
+
+def schedule(seed: str, round: int, policies: tuple[str, ...]) -> list[Death]:
     """All the points in a random order, each with a random passing, and deaths at random instants."""
     chance = random.Random(f"{seed} round {round}")
-    deaths = [Death(point, passing=chance.randint(1, most)) for point, most in POINTS.items()]
+    deaths = [Death(point, passing=chance.randint(1, most)) for point, most in points_of(policies).items()]
     for point in [AT_RANDOM] * RANDOM_DEATHS + [TOLD_TO_STOP] * STOPS:
         deaths.append(Death(point, seconds=chance.uniform(*RANDOM_SECONDS)))
     chance.shuffle(deaths)
@@ -106,10 +124,11 @@ def schedule(seed: str, round: int) -> list[Death]:
     return sorted(deaths, key=lambda death: death.point == "after resumption")
 
 
-def environment(seed: str) -> dict[str, str]:
+def environment(seed: str, policy: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
     path = os.pathsep.join([str(HERE.parents[1]), *filter(None, [kept.get("PYTHONPATH")])])
-    return kept | CREDENTIALS | SETTINGS | {"CRASH_SEED": seed, "PYTHONPATH": path}
+    settings = {"MIDSTREAM_POLICY": policy, "MIDSTREAM_DEBOUNCE_SECONDS": DEBOUNCE.get(policy, "0")}
+    return kept | CREDENTIALS | SETTINGS | settings | {"CRASH_SEED": seed, "PYTHONPATH": path}
 
 
 @attrs.define(eq=False)
@@ -118,15 +137,16 @@ class Scenario:
 
     folder: Path
     seed: str
+    policy: str
     broken: list[str] = attrs.field(factory=list)
     metrics: str = ""
 
     async def run(self, deaths: list[Death]) -> None:
-        with started(self.folder, self.seed, "graph.py") as graph:
+        with started(self, "graph.py") as graph:
             assert graph.stdout is not None
             graph_url = graph.stdout.readline().decode().strip()
             with (
-                started(self.folder, self.seed, "server.py", WHATSAPP_GRAPH_URL=graph_url) as server,
+                started(self, "server.py", WHATSAPP_GRAPH_URL=graph_url) as server,
                 Lives(server) as lives,
             ):
                 await self._run(deaths, lives)
@@ -146,7 +166,7 @@ class Scenario:
                 load.stopped = True
                 await self._live(next(life), load, lives)
                 nursery.cancel_scope.cancel()  # after a hang nobody would take what is still posted
-        self.broken += checks.check_all(checks.gather(self.folder, self.metrics))
+        self.broken += checks.check_all(checks.gather(self.folder, self.metrics, self.policy))
 
     async def _die_at_last(self, life: Iterator[int], death: Death, lives: "Lives") -> None:
         for _ in range(TRIES):
@@ -253,12 +273,12 @@ class Lives:
 
 
 @contextmanager
-def started(folder: Path, seed: str, script: str, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
+def started(scenario: Scenario, script: str, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A script beside this one, as a process for the length of the block."""
     with subprocess.Popen(
         [sys.executable, str(HERE / script)],
-        cwd=folder,
-        env=environment(seed) | more,
+        cwd=scenario.folder,
+        env=environment(scenario.seed, scenario.policy) | more,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
@@ -274,22 +294,25 @@ def main() -> int:
     parser.add_argument("--seed", default=str(random.randrange(10**9)))
     parser.add_argument("--round", type=int, default=0)
     parser.add_argument("--half", type=int, choices=(0, 1))
+    parser.add_argument("--policy", default="interrupt")
+    parser.add_argument("--with", dest="others", nargs="*", default=[], metavar="POLICY")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    deaths = schedule(options.seed, options.round)
+    deaths = schedule(options.seed, options.round, (options.policy, *options.others))
     if options.half is not None:
         deaths = deaths[options.half :: 2]
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="crash-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    scenario = Scenario(folder, f"{options.seed} {options.round} {options.half}")
+    scenario = Scenario(folder, f"{options.seed} {options.round} {options.half}", options.policy)
     started_at = time.monotonic()
     trio.run(scenario.run, deaths)
     report = {
         "seed": options.seed,
+        "policy": options.policy,
         "folder": str(folder),
         "seconds": round(time.monotonic() - started_at, 1),
         "deaths": Counter(line["point"] for line in ledger.read(folder / "deaths")),
-        "counts": checks.count(checks.gather(folder, scenario.metrics)),
+        "counts": checks.count(checks.gather(folder, scenario.metrics, options.policy)),
         "broken": scenario.broken,
     }
     print(json.dumps(report))

@@ -28,7 +28,19 @@ import ledger
 import web.serving
 from engine import OutboxRow, SendState, SqliteStore, TypingSignal
 from engine.phases import Phase
-from engine.store import Begin, End, Happened, Intended, Interrupt, Mark, Planned, Report, Resume
+from engine.store import (
+    Begin,
+    End,
+    Happened,
+    Intended,
+    Interrupt,
+    Mark,
+    Planned,
+    Report,
+    Resume,
+    UndoIntended,
+    Undone,
+)
 from web.__main__ import main
 from web.whatsapp.client import open_client
 
@@ -50,6 +62,9 @@ CREATE TEMP TRIGGER a_plan AFTER INSERT ON calls
 CREATE TEMP TRIGGER an_outcome AFTER UPDATE OF status ON calls WHEN NEW.status IS NOT NULL
     BEGIN INSERT INTO crash_history VALUES
         (NULL, {life}, 'outcome', NEW.operation_id || '/' || NEW.id, NEW.status); END;
+CREATE TEMP TRIGGER an_undo AFTER UPDATE OF undo ON calls WHEN NEW.undo IS NOT NULL
+    BEGIN INSERT INTO crash_history VALUES
+        (NULL, {life}, 'undo', NEW.operation_id || '/' || NEW.id, NEW.undo); END;
 CREATE TEMP TRIGGER a_row AFTER INSERT ON outbox
     BEGIN INSERT INTO crash_history VALUES (NULL, {life}, 'row', NEW.id, NEW.state); END;
 CREATE TEMP TRIGGER a_mark AFTER UPDATE OF state ON outbox
@@ -82,8 +97,14 @@ def kind_of(change: Any) -> str | None:
     match change:
         case Begin():
             return "begin"
+        case Planned(joined=joined, round=round) if joined and round:
+            return "merge"
         case Planned():
             return "plan"
+        case UndoIntended():
+            return "undo"
+        case Undone():
+            return "undone"
         case Intended():
             return "intent"
         case Happened():

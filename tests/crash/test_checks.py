@@ -1,5 +1,6 @@
 """The checks of the crash runs: a good run has nothing against it, and each broken promise is seen."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,9 @@ def call(operation_id: str, id: str, status: str | None, *, intended: bool = Tru
         "status": status,
         "intended_at": intended_at,
         "error": None,
+        "tool": "book",
+        "undo": None,
+        "undo_error": None,
     }
 
 
@@ -41,7 +45,22 @@ def operation(id: str, phase: str, interrupted_by: str | None = None) -> dict[st
         "message_id": message_id,
         "phase": phase,
         "interrupted_by": interrupted_by,
+        "reason": "new_message_received" if interrupted_by else None,
+        "undo": 0,
         "ended_at": 2.0,
+    }
+
+
+def message(id: str, operation_id: str, fate: str, sequence: int, **fate_fields: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "user_id": ANNA,
+        "text": f"please {id}",
+        "operation_id": operation_id,
+        "fate": fate,
+        "fate_fields": json.dumps(fate_fields),
+        "timestamp": 9,
+        "sequence": sequence,
     }
 
 
@@ -73,8 +92,8 @@ def past(*rows: tuple[int, str, str, str]) -> list[dict[str, Any]]:
 # middle of its call, which is idempotent and was made again; its reply was being sent at another death.
 GOOD = Evidence(
     messages=[
-        {"id": "wamid.o1", "user_id": ANNA, "fate": "superseded", "timestamp": 9, "sequence": 1},
-        {"id": "wamid.o2", "user_id": ANNA, "fate": "answered", "timestamp": 9, "sequence": 2},
+        message("wamid.o1", "o1", "superseded", 1, by="wamid.o2"),
+        message("wamid.o2", "o2", "answered", 2),
     ],
     operations=[operation("o1", "interrupted", "wamid.o2"), operation("o2", "completed")],
     calls=[
@@ -147,9 +166,26 @@ def more_past(*rows: tuple[int, str, str, str]) -> Callable[[Any], list[dict[str
     return lambda part: [*part, *past(*rows)]
 
 
+def taken_back(undo: str | None = "undone", *, lives: tuple[int, ...] = (1,), **more: Any) -> Evidence:
+    """The good run under rollback: the one call that o1 made is taken back before o2 acts."""
+    acts = list(GOOD.acts)
+    acts[3:3] = [act("undo", "o1/a", life=life) for life in lives]
+    calls = [{**call, "undo": undo, **more} if call["id"] == "a" else call for call in GOOD.calls[:2]]
+    return attrs.evolve(
+        having(operations=where("id", "o1", undo=1)),
+        acts=acts,
+        calls=[*calls, *GOOD.calls[2:]],
+        history=[*GOOD.history, *past((1, "undo", "o1/a", str(undo)))],
+        policy="rollback",
+    )
+
+
 def test_a_good_run_has_nothing_against_it() -> None:
     """A call that is made again by one key, an ambiguous reply sent twice, a status out of order."""
     assert checks.check_all(GOOD) == []
+    assert checks.check_all(taken_back()) == []
+    given_up = taken_back("failed", lives=(), undo_error="the process died 3 times in a row meanwhile")
+    assert checks.check_all(given_up) == []
 
 
 BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
@@ -169,6 +205,41 @@ BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
         checks.check_answers,
         having(operations=[operation("o3", "failed") | {"message_id": "wamid.o1"}]),
         "wamid.o1 had 2 operations",
+    ),
+    (
+        checks.check_told,
+        having(messages=where("id", "wamid.o1", fate="rejected")),
+        "wamid.o1 was rejected and nobody was told",
+    ),
+    (
+        checks.check_told,
+        having(messages=[message("wamid.m3", "o1", "merged", 3, into="wamid.o2")]),
+        "wamid.m3 was merged into wamid.o2",
+    ),
+    (checks.check_policy, attrs.evolve(GOOD, policy="enqueue"), "wamid.o1 was superseded under enqueue"),
+    (
+        checks.check_policy,
+        having(messages=where("id", "wamid.o1", fate="rejected")),
+        "wamid.o1 was rejected under interrupt",
+    ),
+    (
+        checks.check_policy,
+        attrs.evolve(taken_back(), policy="interrupt"),
+        "o1 was taken back under interrupt",
+    ),
+    (
+        checks.check_stops,
+        having(messages=where("id", "wamid.o2", text="stop")),
+        "wamid.o2 says stop and was answered",
+    ),
+    (checks.check_undos, taken_back(None), "call o1/a was taken back and has no record"),
+    (checks.check_undos, taken_back(None, lives=()), "call o1/a, succeeded, was taken back: None"),
+    (checks.check_undos, taken_back(lives=()), "call o1/a counts as undone and nobody took it back"),
+    (checks.check_undos, taken_back(lives=(1, 2)), "call o1/a was taken back in life 2 again"),
+    (
+        checks.check_undos,
+        attrs.evolve(taken_back(), operations=GOOD.operations),
+        "call o1/a, succeeded, was taken back: undone",
     ),
     (
         checks.check_interruptions,
@@ -253,6 +324,11 @@ BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
         "row r1 is sent after a status read",
     ),
     # One at a time.
+    (
+        checks.check_one_at_a_time,
+        having(acts=[act("undo", "o1/a", life=2)]),
+        "operation o1 of user 15551234567 acted after a later one had, in life 2",
+    ),
     (
         checks.check_one_at_a_time,
         having(history=lambda part: [one for one in part if one["what"] != "end"]),

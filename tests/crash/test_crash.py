@@ -16,16 +16,25 @@ from typing import Any
 import pytest
 import scenario
 
+from engine import POLICIES
+
 SEED = os.environ.get("CRASH_SEED") or str(random.SystemRandom().randrange(10**9))
-# Each of 27 deaths and 2 stops, its two halves beside each other.
-ROUNDS = 4
+# Each of at least 27 deaths and 2 stops, its two halves beside each other, each under its policy.
+ROUNDS = [
+    ("interrupt", "interrupt"),
+    ("rollback", "rollback"),
+    ("steer", "steer"),
+    ("enqueue", "reject"),
+]
 # Only so that a hanging run ends.
 HANG_SECONDS = 900.0
 
 
 def start(round: int, half: int, folder: Path) -> "subprocess.Popen[str]":
     script = str(Path(scenario.__file__))
+    policies = ROUNDS[round]
     arguments = ["--seed", SEED, "--round", str(round), "--half", str(half), "--folder", str(folder)]
+    arguments += ["--policy", policies[half], "--with", policies[1 - half]]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     return subprocess.Popen([sys.executable, script, *arguments], env=kept, stdout=subprocess.PIPE, text=True)
 
@@ -38,10 +47,13 @@ def report_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return report
 
 
-@pytest.mark.parametrize("round", range(ROUNDS))
+@pytest.mark.parametrize("round", range(len(ROUNDS)))
 def test_nothing_is_lost_and_nothing_done_twice(round, tmp_path) -> None:
-    """P1, P4 to P6, P8 to P10, P14, after a death at every point and some at random instants."""
-    print(f"CRASH_SEED={SEED}, round {round}, folder {tmp_path}")
+    """P1, P4 to P6, P8 to P10, P14, after a death at every point and some at random instants.
+
+    Under every policy, with bursts and with people who say stop.
+    """
+    print(f"CRASH_SEED={SEED}, round {round}, {ROUNDS[round]}, folder {tmp_path}")
     processes = [start(round, half, tmp_path / f"{half}") for half in (0, 1)]
     try:
         reports = [report_of(process) for process in processes]
@@ -54,14 +66,20 @@ def test_nothing_is_lost_and_nothing_done_twice(round, tmp_path) -> None:
     broken = [line for report in reports for line in report["broken"]]
     assert not broken, "\n".join([f"CRASH_SEED={SEED}, round {round}:", *broken])
     died_at = [point for report in reports for point in report["deaths"]]
-    assert set(died_at) == {*scenario.POINTS, scenario.AT_RANDOM}
+    assert set(died_at) == {*scenario.points_of(ROUNDS[round]), scenario.AT_RANDOM}
+
+
+def test_every_policy_is_killed() -> None:
+    """And an operation that is taken back, and one that takes a message in, at records of their own."""
+    assert {policy for policies in ROUNDS for policy in policies} == set(POLICIES)
+    assert set(scenario.POINTS_OF) <= set(POLICIES)
 
 
 def test_a_seed_replays_the_same_record_points() -> None:
     """Another one gives others; all the rounds together make at least a hundred deaths."""
-    rounds = [scenario.schedule("7", round) for round in range(ROUNDS)]
-    assert rounds == [scenario.schedule("7", round) for round in range(ROUNDS)]
-    assert rounds[0] != rounds[1]
-    assert rounds[0] != scenario.schedule("8", 0)
+    rounds = [scenario.schedule("7", round, policies) for round, policies in enumerate(ROUNDS)]
+    assert rounds == [scenario.schedule("7", round, policies) for round, policies in enumerate(ROUNDS)]
+    assert rounds[0] != scenario.schedule("7", 1, ROUNDS[0])
+    assert rounds[0] != scenario.schedule("8", 0, ROUNDS[0])
     deaths = [death for round in rounds for death in round if death.point != scenario.TOLD_TO_STOP]
     assert len(deaths) >= 100
