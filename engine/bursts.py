@@ -39,7 +39,8 @@ def gather(
         latest = before.began_at + debounce.seconds_max
         starts_at = max(before.starts_at, min(at + debounce.seconds, latest))
         return attrs.evolve(before, starts_at=starts_at)
-    return Burst(id=message_id, began_at=at, starts_at=at + debounce.seconds)
+    seconds = min(debounce.seconds, debounce.seconds_max)
+    return Burst(id=message_id, began_at=at, starts_at=at + seconds)
 
 
 @attrs.frozen(kw_only=True)

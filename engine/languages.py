@@ -67,7 +67,7 @@ class Languages:
             return None
         try:
             named = _tag(self.language_of(message))
-        except Exception:  # somebody's own function; it must not stop a message
+        except (Exception, SystemExit):  # somebody's own function; it must not stop a message
             _log.exception("language_not_known", message_id=message.id)
             return None
         return next((one for one in (named, named.partition("-")[0]) if one in self.texts), None)

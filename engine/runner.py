@@ -134,7 +134,7 @@ class Runner:
         as_before = session.snapshot(self.limits, is_late=is_late, phase=Phase.RESPONDING)
         try:
             decision = decide(self.policy, newest.message, as_before, is_stop=False)
-        except Exception:  # it was told when the message came
+        except (Exception, SystemExit):  # it was told when the message came
             decision = decide(POLICIES["interrupt"], newest.message, as_before, is_stop=False)
         if decision not in CANCELS:
             return None

@@ -127,7 +127,7 @@ class SessionManager:
             snapshot = session.snapshot(self.limits, is_late=is_late and not is_fragment)
         try:
             decision = decide(self.policy, message, snapshot, is_stop=is_stop)
-        except Exception as error:  # a policy of somebody's own; the message must not be lost
+        except (Exception, SystemExit) as error:  # a policy of somebody's own; no message must be lost
             self.events.emit(
                 PolicyFailed(user_id=message.user.id, message_id=message.id, error=one_line(error))
             )
