@@ -62,7 +62,7 @@ BEFORE = Burst(id="m1", began_at=100.0, starts_at=101.0)
         ),
         (BEFORE, 99.0, HALF, True, BEFORE),
         (BEFORE, 500.0, HALF, True, Burst(id="m1", began_at=100.0, starts_at=102.0)),
-        # One that is alone waits for `seconds` all the same, should that be more than `seconds_max`.
+        # One that is alone waits for no more than `seconds_max` either.
         (None, 100.0, Debounce(seconds=5, seconds_max=2), False, Burst(id="m9", began_at=100, starts_at=102)),
         (
             Burst(id="m1", began_at=100, starts_at=105),
