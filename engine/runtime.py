@@ -289,8 +289,8 @@ class Engine:
                 )
             )
             self._waiters.settle(settled.message.id, settled.fate)
-        self._outbox.drop(committed.dropped)
         self._outbox.enqueue(committed.queued)
+        self._outbox.drop(committed.dropped)  # also what this very write had queued
         self._outbox.hear(committed.reported)
         for accepted in committed.accepted:
             self.sessions.deliver(accepted)

@@ -129,7 +129,8 @@ def _simulate(_environment: Mapping[str, str], options: argparse.Namespace) -> i
     from web.logs import quiet_logs
 
     if options.policy is not None and options.policy not in POLICIES:
-        return _refuse(f"--policy: there is no {options.policy!r}; there are: {', '.join(POLICIES)}", _UNUSABLE)
+        names = ", ".join(POLICIES)
+        return _refuse(f"--policy: there is no {options.policy!r}; there are: {names}", _UNUSABLE)
     quiet_logs()  # what goes wrong in a simulation is meant to
     if options.seed is not None:
         return run_one(options.seed, policy=options.policy, say=_say)

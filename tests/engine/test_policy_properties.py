@@ -82,7 +82,7 @@ BOUNDS = st.builds(
     debounce_seconds=often(0.0, 0.5, times=3),
     interruptions_max=st.sampled_from([10, 2, 1]),
     operation_seconds_max=often(60.0, 3.0, times=5),
-    acknowledgement_seconds_min=often(0.0, 1.0, times=3),
+    acknowledgement_seconds_min=often(0.0, 1.0, 4.0, times=3),
     wave_seconds_max=often(60.0, 1.0, times=5),
     waiting_messages_max=often(100, 2, times=5),
     adaptations_max=often(5, 1, times=3),

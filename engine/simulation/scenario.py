@@ -1,0 +1,138 @@
+"""What happens in one simulated world: who writes when, what is planned, what goes wrong.
+
+Rule 1: times are seconds in binary fractions, so that they compare exactly.
+"""
+
+import enum
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Final
+
+import attrs
+
+from engine.limits import Limits
+
+STOP_WORD: Final = "stop"
+TOOLS: Final = ("look", "hold", "book", "pay")
+
+
+class Ending(enum.StrEnum):
+    """How an act goes."""
+
+    WELL = "well"
+    RAISES = "raises"
+    HANGS = "hangs"  # until somebody cancels it
+    STUBBORN = "stubborn"  # it ignores cancellation for its whole length
+
+
+@attrs.frozen(kw_only=True)
+class Act:
+    """One call of a tool: which, for how long, how it goes; and how its undo goes, where the tool has one."""
+
+    tool: str
+    seconds: float
+    ending: Ending = Ending.WELL
+    undo: Ending = Ending.WELL
+
+
+@attrs.frozen(kw_only=True)
+class Work:
+    """What one message asks for: `rounds` of waves of acts, the first planned, the others adapted.
+
+    `fails` is the step of the assistant that raises, empty for none.  `keeps`: joining an operation, it
+    leaves the calls as they are.
+    """
+
+    rounds: tuple[tuple[tuple[Act, ...], ...], ...] = ()
+    planning: float = 0.0
+    adapting: float = 0.0
+    responding: float = 0.0
+    fails: str = ""
+    keeps: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """One message: `age` is how many seconds older than its delivery its timestamp is."""
+
+    id: str
+    user: str
+    text: str
+    age: int = 0
+    work: Work = attrs.field(factory=Work)
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One webhook."""
+
+    at: float
+    said: tuple[Said, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Trouble:
+    """A time in which the store refuses, or each write takes `delay`."""
+
+    at: float
+    seconds: float
+    delay: float = 0.0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing can be written or read meanwhile."""
+        return self.delay == 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Death:
+    """The process ends: killed around its `write`-th write, or told to stop at `at`.
+
+    `before` says on which side of the write; `down` is how many seconds pass until the next one starts.
+    """
+
+    write: int = 0
+    before: bool = True
+    at: float = 0.0
+    down: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Jump:
+    """The wall clock is set by so many seconds."""
+
+    at: float
+    by: float
+
+
+@attrs.frozen(kw_only=True)
+class Send:
+    """How the Graph API takes one request.
+
+    `answer`: ok, delayed, throughput, refused, blocked, silent (no answer, and it was not sent) or lost (no
+    answer, and it was).  `statuses`: what it reports of the message, each so many seconds later.
+    """
+
+    answer: str = "ok"
+    seconds: float = 0.0
+    statuses: tuple[tuple[float, str], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """One world."""
+
+    seed: int
+    policy: str
+    limits: Limits
+    deliveries: tuple[Delivery, ...]
+    troubles: tuple[Trouble, ...] = ()
+    deaths: tuple[Death, ...] = ()
+    jumps: tuple[Jump, ...] = ()
+    # The n-th request to the Graph API; the others go well.
+    sends: tuple[tuple[int, Send], ...] = ()
+
+    @cached_property
+    def said(self) -> Mapping[str, Said]:
+        """The messages by id."""
+        return {said.id: said for delivery in self.deliveries for said in delivery.said}

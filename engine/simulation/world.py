@@ -1,0 +1,154 @@
+"""The made-up world around an engine: its clock, its lives and what comes in; it writes the ledger.
+
+Rule 1: the world outlives processes: what a dead one still does changes nothing and is not seen.
+Rule 2: what it does follows from the scenario alone.
+"""
+
+import heapq
+import itertools
+from typing import Any, Final
+
+import attrs
+import trio
+
+from engine.errors import EngineError
+from engine.model import DeliveryReport, Message, User
+from engine.runtime import Engine
+from engine.simulation.ledger import Ledger
+from engine.simulation.scenario import Delivery, Said, Scenario
+
+# When the world began, in seconds since 1970.
+EPOCH: Final = 1_700_000_000
+# What has no answer is delivered again after so long, as Meta does.
+_AGAIN_SECONDS: Final = 2.0
+
+
+@attrs.frozen(order=True)
+class _Due:
+    """Something that comes in: a webhook with messages, or reports of what was sent."""
+
+    at: float
+    number: int
+    delivery: Delivery | None = attrs.field(default=None, order=False)
+    report: DeliveryReport | None = attrs.field(default=None, order=False)
+
+
+class World:
+    """One scenario on its way.  `seconds` is world time, over all lives."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.ledger = Ledger()
+        self.life = 0
+        self.dead = True
+        self.writes = 0
+        self.died_at = 0.0
+        self.down = 1.0  # seconds from this life's end to the next one's beginning
+        self.scope = trio.CancelScope()
+        self.is_at_rest = False
+        self.is_restless = False  # nothing happens any more, and it does not come to rest
+        self._began_at = 0.0  # world time at the start of this life
+        self._said = scenario.said
+        self._users: dict[str, str] = {said.id: said.user for said in self._said.values()}
+        self._ids = itertools.count(1)
+        self._numbers = itertools.count()
+        self.coming: list[_Due] = [
+            _Due(delivery.at, next(self._numbers), delivery=delivery) for delivery in scenario.deliveries
+        ]
+        heapq.heapify(self.coming)
+        self.under_way = 0
+        self._more = trio.Event()
+
+    # Time -----------------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> float:
+        """World time."""
+        return self._began_at + trio.current_time()
+
+    def now(self) -> float:
+        """The wall clock, in seconds since 1970; it may have been set by somebody."""
+        at = self.seconds
+        return EPOCH + at + sum(jump.by for jump in self.scenario.jumps if jump.at <= at)
+
+    def new_id(self) -> str:
+        """An id nobody has used."""
+        return f"id{next(self._ids)}"
+
+    def begin(self, at: float) -> None:
+        """A process starts at this world time.  Called inside its Trio run."""
+        self.life += 1
+        self._began_at = at - trio.current_time()
+        self.dead = False
+        self.down = 1.0
+        self.scope = trio.CancelScope()
+        self.under_way = 0
+        self._more = trio.Event()
+        self.write("life", "", str(self.life))
+
+    def die(self) -> None:
+        """The process is gone: from here on it does nothing."""
+        if not self.dead:
+            self.write("death", "", str(self.life))
+            self.died_at = self.seconds
+            self.dead = True
+            self.scope.cancel()
+
+    def write(self, what: str, user: str, key: str, *more: Any) -> None:
+        """Into the ledger, unless it is the dead who write."""
+        if not self.dead:
+            self.ledger.write(self.seconds, self.life, what, user, key, *more)
+
+    def user_of(self, message_id: str) -> str:
+        """Whose message it is."""
+        return self._users[message_id]
+
+    # What comes in --------------------------------------------------------------------------------
+
+    def come(self, at: float, **what: Any) -> None:
+        """Something is to come in at that time."""
+        heapq.heappush(self.coming, _Due(at, next(self._numbers), **what))
+        self._more.set()
+
+    async def deliver(self, engine: Engine) -> None:
+        """Bring in whatever is due, for the length of a life."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._more = trio.Event()
+                seconds = self.coming[0].at - self.seconds if self.coming else float("inf")
+                if seconds > 0:
+                    with trio.move_on_after(seconds):
+                        await self._more.wait()
+                    continue
+                self.under_way += 1
+                nursery.start_soon(self._bring, engine, heapq.heappop(self.coming))
+
+    async def _bring(self, engine: Engine, due: _Due) -> None:
+        """One webhook: until it is answered with 200 it comes again, the server dead or alive."""
+        is_taken = False
+        try:
+            if due.delivery is not None:
+                said = due.delivery.said
+                self.write("posted", said[0].user, ",".join(each.id for each in said))
+                await engine.receive([self._message(each, due.delivery.at) for each in said])
+                for each in said:
+                    self.write("accepted", each.user, each.id)
+            elif due.report is not None:
+                await engine.receive([], [due.report])
+            is_taken = True
+        except EngineError:
+            pass  # 503: once more, later
+        finally:
+            if not is_taken:
+                again = attrs.evolve(
+                    due, at=max(self.died_at if self.dead else self.seconds, due.at) + _AGAIN_SECONDS
+                )
+                heapq.heappush(self.coming, again)
+                self._more.set()
+            if not self.dead:
+                self.under_way -= 1
+
+    def _message(self, said: Said, at: float) -> Message:
+        # Meta's own clock, which nobody sets.
+        timestamp = int(EPOCH + at) - said.age
+        return Message(id=said.id, user=User(said.user), text=said.text, timestamp=timestamp)

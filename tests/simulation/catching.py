@@ -1,0 +1,83 @@
+"""Puts a fault into a copy of the engine, and looks how soon the simulator sees it.
+
+    python tests/simulation/catching.py [FAULT...]
+
+prints the table of all of them, or of these.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+from faults import FAULTS, Fault
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 1000
+# Only so that a hunt ends when a fault hangs the engine.
+HANG_SECONDS = 600.0
+
+
+@attrs.frozen(kw_only=True)
+class Caught:
+    """What caught a fault: the first seed in which its promise is broken, None when none does."""
+
+    seed: int | None
+    policy: str
+    broken: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+def put(fault: Fault, folder: Path) -> None:
+    """A copy of the engine with the fault."""
+    shutil.copytree(ROOT / "engine", folder / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    for file, there, then in fault.substitutions:
+        path = folder / "engine" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(there) == 1, f"{file} has it {text.count(there)} times: {there!r}"
+        path.write_text(text.replace(there, then), encoding="utf-8")
+
+
+def catch(fault: Fault, folder: Path) -> Caught:
+    """Put the fault into a folder, and run it there until it is caught."""
+    put(fault, folder)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    ran = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("hunt.py")), str(fault.promise), str(SEEDS)],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = json.loads(ran.stdout)
+    return Caught(**{**found, "broken": tuple(found["broken"]), "checks": tuple(found["checks"])})
+
+
+def table(caught: Mapping[str, Caught]) -> Iterator[str]:
+    """Each fault with what caught it."""
+    width = max(map(len, caught), default=0)
+    yield f"{'fault':{width}}  seed  policy     what caught it"
+    for name, one in caught.items():
+        seed = "none" if one.seed is None else one.seed
+        yield f"{name:{width}}  {seed:4}  {one.policy:9}  {one.broken[0] if one.broken else ''}"
+
+
+def catch_all(names: Iterable[str]) -> Mapping[str, Caught]:
+    """Each of them, as many at a time as there are cores."""
+    with tempfile.TemporaryDirectory() as parent, ThreadPoolExecutor(os.cpu_count()) as pool:
+        hunts = {name: pool.submit(catch, FAULTS[name], Path(parent, str(n))) for n, name in enumerate(names)}
+        return {name: hunt.result() for name, hunt in hunts.items()}
+
+
+if __name__ == "__main__":
+    for line in table(catch_all(sys.argv[1:] or FAULTS)):
+        print(line)

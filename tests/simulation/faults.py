@@ -1,0 +1,332 @@
+"""Deliberate faults: what a promise forbids, done to a copy of the engine, to see that the simulator sees it.
+
+Each is a few substitutions in files of the engine; what is replaced must be there exactly once, so that a
+fault is never quietly none.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+# (file below engine/, what stands there, what stands there then)
+Substitution = tuple[str, str, str]
+
+
+@attrs.frozen
+class Fault:
+    """One fault: the number of the promise that it breaks, and how it is made."""
+
+    promise: int
+    substitutions: tuple[Substitution, ...]
+
+
+def _fault(promise: int, *substitutions: Substitution) -> Fault:
+    return Fault(promise, substitutions)
+
+
+_INTENT: Final = (
+    "        await self.records.write("
+    "Intended(operation_id=operation.id, call_ids=call_ids, at=self.now()))\n"
+)
+
+# Those that the simulator is for, first of all.
+NAMED: Final[Mapping[str, Fault]] = {
+    "shield removed": _fault(
+        2,
+        (
+            "waves.py",
+            "with trio.CancelScope(shield=True):  # each of its parts is bounded",
+            "with trio.CancelScope():",
+        ),
+    ),
+    "record outside the shield": _fault(
+        6,
+        (
+            "waves.py",
+            """            if operation.unrecorded:
+                await self.records.write(*operation.happened())
+                operation.unrecorded.clear()
+""",
+            "",
+        ),
+        (
+            "waves.py",
+            "        operation.advance(Fact.WAVE_FINISHED)\n",
+            """        if operation.unrecorded:
+            await self.records.store.write(operation.happened())
+            operation.unrecorded.clear()
+        operation.advance(Fact.WAVE_FINISHED)
+""",
+        ),
+        (
+            "waves.py",
+            """        with suppress(StoreUnavailable):  # the end of the wave tries again, patiently
+            await self.records.write_once(Happened(operation_id=operation.id, outcomes=(outcome,)))
+            operation.unrecorded.discard(call.id)
+""",
+            "        del outcome\n",
+        ),
+        # Its end is not to make up for that.
+        (
+            "endings.py",
+            """            *operation.happened(),
+            self.interruption(operation),
+            self._end(operation),""",
+            """            self.interruption(operation),
+            self._end(operation),""",
+        ),
+    ),
+    "no check before the wave": _fault(
+        3,
+        (
+            "waves.py",
+            """        await trio.lowlevel.checkpoint_if_cancelled()
+        ready = self._take_over""",
+            "        ready = self._take_over",
+        ),
+    ),
+    "acknowledgement sent twice": _fault(
+        9,
+        ("store/sqlite/schema.py", "CREATE UNIQUE INDEX outbox_told_once", "CREATE INDEX outbox_told_once"),
+        (
+            "store/sqlite/changes.py",
+            " WHERE id = ? AND interrupted_by IS NULL AND ended_at IS NULL",
+            " WHERE id = ? AND ended_at IS NULL",
+        ),
+    ),
+    "fate not written": _fault(
+        4,
+        (
+            "beginnings.py",
+            "            *(Settle(older.id, Superseded(message.id)) for older in operation.passed_over),\n",
+            "",
+        ),
+    ),
+    "table row leaked": _fault(10, ("sessions.py", "            del self._sessions[session.user.id]\n", "")),
+    "late message interrupts": _fault(
+        12,
+        (
+            "policy.py",
+            '    "interrupt": (_SUPERSEDE,) * len(Situation),\n',
+            '    "interrupt": _NEW["interrupt"],\n',
+        ),
+        (
+            "policy.py",
+            """            if snapshot.is_late:
+                return Decision.SUPERSEDE
+""",
+            "",
+        ),
+    ),
+    "intent after act": _fault(
+        6,
+        ("waves.py", _INTENT, ""),
+        (
+            "waves.py",
+            "        operation.wave_scope = None\n",
+            f"        operation.wave_scope = None\n{_INTENT}",
+        ),
+    ),
+    "commit point split in two": _fault(
+        8,
+        (
+            "orchestrator.py",
+            """        try:
+            await self.records.write_once(*changes)
+        except""",
+            """        try:
+            await self.records.write_once(*changes[2:])
+            await self.records.write_once(*changes[:2])
+        except""",
+        ),
+    ),
+    "restart cap ignored": _fault(
+        14, ("recovery.py", "if crashes >= self.limits.recovery_attempts_max:", "if crashes > 1_000_000:")
+    ),
+    "duplicate id runs": _fault(
+        5,
+        (
+            "store/sqlite/changes.py",
+            """    if connection.execute("SELECT 1 FROM messages WHERE id = ?", (message.id,)).fetchone():
+        return
+""",
+            """    if connection.execute("SELECT 1 FROM messages WHERE id = ?", (message.id,)).fetchone():
+        again = attrs.evolve(message, sequence=_next(connection))
+        brought.accepted.append(Accepted(message=again, burst_id=message.id, starts_at=change.at))
+        return
+""",
+        ),
+    ),
+    "outbox reordered": _fault(
+        9, ("outbox.py", "        line.letters.append(letter)\n", "        line.letters.appendleft(letter)\n")
+    ),
+    "undo skipped": _fault(
+        6, ("undoing.py", "        for call in self._to_undo(operation):\n", "        for call in ():\n")
+    ),
+    "old and new operation overlap": _fault(
+        1,
+        (
+            "runner.py",
+            "            await self._run_apart(session, operation)\n",
+            """            trio.lowlevel.spawn_system_task(self._run_apart, session, operation)
+            while operation.reason is None and operation.phase not in (Phase.COMPLETED, Phase.FAILED):
+                await trio.sleep(0.25)
+""",
+        ),
+    ),
+}
+
+# One more for each promise, and for each check that none of those fails.
+OTHERS: Final[Mapping[str, Fault]] = {
+    "a shutdown gives no grace": _fault(
+        2,
+        (
+            "runtime.py",
+            "self.sessions.suspend(started_at + self.limits.grace_seconds)",
+            "self.sessions.suspend(started_at)",
+        ),
+    ),
+    "a gap before the commit": _fault(
+        3,
+        (
+            "orchestrator.py",
+            "        # No checkpoint may fall between here and the store's hand-over.\n",
+            "        await trio.lowlevel.cancel_shielded_checkpoint()\n",
+        ),
+    ),
+    "stop starts what waits": _fault(
+        3, ("sessions.py", "dropped = session.waiting.clear() if session else ()", "dropped = ()")
+    ),
+    "a message that joins is not shown": _fault(
+        3, ("orchestrator.py", "elif joining := self._joining(operation):", "elif joining := ():")
+    ),
+    "merged before the plan": _fault(
+        4,
+        (
+            "orchestrator.py",
+            "        plan = await self.assistant.planner.adapt(",
+            """        await self.records.write(
+            *(Settle(message.id, Merged(operation.message.id)) for message in joining)
+        )
+        plan = await self.assistant.planner.adapt(""",
+        ),
+    ),
+    "rejected in silence": _fault(
+        4,
+        (
+            "aside.py",
+            "Settle(message.id, Rejected(told)), self._notice(message, told, row_id)",
+            "Settle(message.id, Rejected(told))",
+        ),
+    ),
+    "the stop word is a request": _fault(
+        4,
+        (
+            "policy.py",
+            "        return Decision.IGNORE if snapshot.is_late else Decision.STOP\n",
+            "        pass\n",
+        ),
+    ),
+    "accepted before the commit": _fault(
+        5,
+        (
+            "runtime.py",
+            "                await self._store.write(changes)\n",
+            "                self._nursery.start_soon(self._store.write, changes)\n",
+        ),
+    ),
+    "an error is a success": _fault(
+        6, ("calls.py", "        self.status = Status.FAILED\n", "        self.status = Status.SUCCEEDED\n")
+    ),
+    "superseded requests not shown": _fault(
+        7, ("context.py", "            superseded=superseded,\n", "            superseded=(),\n")
+    ),
+    "the conversation is not shown": _fault(
+        7,
+        (
+            "context.py",
+            "tuple(turn for turn in conversation.turns if turn.message_id not in of_this)",
+            "()",
+        ),
+    ),
+    "acknowledged after the reply": _fault(
+        9,
+        (
+            "store/sqlite/changes.py",
+            """_drop(connection, "user_id = ? AND kind = 'acknowledgement'", row.user.id, brought)""",
+            "pass",
+        ),
+    ),
+    "refused again and again": _fault(9, ("sessions.py", 'f"{session.operation.id}-rejected")', "None)")),
+    "sent once more for ever": _fault(
+        9,
+        ("sending.py", "return GiveUp() if was_ambiguous else SendOnceMore(", "return SendOnceMore("),
+        ("outbox.py", "        elif letter.was_ambiguous:\n", "        elif False:\n"),
+    ),
+    "typing goes on": _fault(
+        10,
+        (
+            "runner.py",
+            "nursery.start_soon(notifier.keep_typing)",
+            "self.aside.nursery.start_soon(notifier.keep_typing)",
+        ),
+    ),
+    "one user's bug ends everybody's work": _fault(
+        11,
+        ("runner.py", "except* (Exception, SystemExit) as errors:", "except* ZeroDivisionError as errors:"),
+        ("runner.py", "except* Exception:\n", "except* ZeroDivisionError:\n"),
+    ),
+    "users wait for each other": _fault(
+        11,
+        ("runner.py", "self._recoveries if session.is_recovered else nullcontext()", "self._recoveries"),
+        ("runner.py", "trio.CapacityLimiter(self.limits.recoveries_max)", "trio.CapacityLimiter(1)"),
+    ),
+    "interruptions are not counted": _fault(
+        13, ("session.py", "            self.interruptions += 1\n", "            pass\n")
+    ),
+    "an operation has no end of time": _fault(
+        13,
+        (
+            "runner.py",
+            "operation.scope.deadline = trio.current_time() + self.limits.operation_seconds_max",
+            "pass",
+        ),
+    ),
+    "made again though it may have acted": _fault(
+        14, ("recovery.py", " and not (tool and tool.idempotent)\n", " and False\n")
+    ),
+    "taken back again": _fault(14, ("undoing.py", " and outcome.undo is None and ", " and ")),
+    "planned again": _fault(
+        14,
+        (
+            "recovery.py",
+            "Phase.PLANNING if record.phase is Phase.PLANNING else Phase.AT_BOUNDARY\n",
+            "Phase.PLANNING\n",
+        ),
+    ),
+}
+
+# Bugs that it has found, put back.
+FOUND: Final[Mapping[str, Fault]] = {
+    "a plan replaces a call that a crash cut short": _fault(
+        6, ("orchestrator.py", "if to_finish := operation.to_finish:", "if to_finish := ():")
+    ),
+    "a dropped acknowledgement comes back to life": _fault(
+        10,
+        ("store/sqlite/changes.py", " WHERE id = ? AND state != 'dropped' AND NOT", " WHERE id = ? AND NOT"),
+    ),
+    "a mark is lost with the store": _fault(
+        10,
+        (
+            "outbox.py",
+            "                await trio.sleep(_MARK_AGAIN_SECONDS)\n",
+            "                return None\n",
+        ),
+    ),
+    "an undo forgets what a crash cut short": _fault(
+        6, ("recovery.py", "        for call in operation.to_finish:\n", "        for call in ():\n")
+    ),
+}
+
+FAULTS: Final[Mapping[str, Fault]] = {**NAMED, **OTHERS, **FOUND}
