@@ -1,19 +1,19 @@
 """What all requests of one number share: how many at once, how many a second, and when none at all."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import trio
 
 from engine.limits import Limits
 
 
 class Number:
-    """One business number's way out.  Nothing is sent before `held_until`, on Trio's clock."""
+    """One business number's way out.
+
+    `requests` limits how many are made at once.  Nothing is sent before `held_until`, on Trio's clock.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._requests = trio.CapacityLimiter(limits.sends_max)
+        self.requests = trio.CapacityLimiter(limits.sends_max)
         self._next_at = 0.0
         self.failures = 0  # how often in a row it was held up
         self.held_until = 0.0
@@ -30,13 +30,16 @@ class Number:
         self.held_until = trio.current_time() + seconds
         return True
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[bool]:
+    async def wait_released(self) -> None:
+        """Wait while it is held; not a checkpoint when it is not."""
+        if self.is_held:
+            await trio.sleep_until(self.held_until)
+
+    async def wait_turn(self) -> bool:
         """Wait for the turn of one request.  False: the number was held meanwhile, make none."""
-        await trio.sleep_until(self.held_until)
-        async with self._requests:
-            await trio.sleep_until(self._reserve())
-            yield not self.is_held
+        if (at := self._reserve()) > trio.current_time():
+            await trio.sleep_until(at)
+        return not self.is_held
 
     def _reserve(self) -> float:
         """The time of the next request, kept free of others."""

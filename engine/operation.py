@@ -220,8 +220,7 @@ class Operation:
         """Whether a shutdown has come: nothing more is begun."""
         return self.waves_end_by < math.inf
 
-    def open_wave_scope(self, seconds_max: float) -> trio.CancelScope:
-        """The bound of the wave, or of the undo, that starts now."""
-        deadline = min(trio.current_time() + seconds_max, self.waves_end_by)
-        self.wave_scope = trio.CancelScope(deadline=deadline)
-        return self.wave_scope
+    def bound_wave(self, scope: trio.CancelScope, seconds_max: float) -> None:
+        """Bound the wave, or the undo, that starts now in this scope."""
+        scope.deadline = min(trio.current_time() + seconds_max, self.waves_end_by)
+        self.wave_scope = scope

@@ -30,7 +30,7 @@ from engine.model import (
 )
 from engine.operation import Operation
 from engine.phases import Fact, Phase, Reason
-from engine.plan import Call, Plan, accept, waves
+from engine.plan import Call, Plan, accept, first_wave, waves
 from engine.progress import ProgressNotifier
 from engine.records import Records
 from engine.split import split_text
@@ -77,8 +77,8 @@ class Orchestrator:
             elif joining := self._joining(operation):
                 await self._adapt(operation, context, joining)
                 has_enough = True  # unless it has planned something now
-            elif operation.unsettled:
-                await self.waves.run(waves(operation.unsettled)[0], operation)
+            elif unsettled := operation.unsettled:
+                await self.waves.run(first_wave(unsettled), operation)
                 has_enough = False
             elif has_enough or not self._may_ask(operation):
                 return

@@ -264,9 +264,10 @@ class Outbox:
                 self._tell_sent(letter)
                 return
             await self._keep_back(letter)
-            await trio.sleep_until(line.pace.next_at(trio.current_time(), self._limits))
-            async with self._number.turn() as may_send:
-                if not may_send or not self._is_due(letter, line):
+            await self._wait_for_pace(line)
+            await self._number.wait_released()
+            async with self._number.requests:
+                if not await self._number.wait_turn() or not self._is_due(letter, line):
                     continue
                 error = await self._attempt(letter, line)
                 if error is None:
@@ -283,6 +284,11 @@ class Outbox:
                     self._nursery.start_soon(self._settle, letter, error)
                     return
 
+    async def _wait_for_pace(self, line: _Line) -> None:
+        now = trio.current_time()
+        if (at := line.pace.next_at(now, self._limits)) > now:
+            await trio.sleep_until(at)
+
     async def _keep_back(self, letter: _Letter) -> None:
         """Wait until it may be sent, or is dropped before that: the reply has come first."""
         # A clock that was set back keeps nothing back for longer than one that goes on.
@@ -298,6 +304,8 @@ class Outbox:
 
     async def _attempt(self, letter: _Letter, line: _Line) -> SendError | None:
         """One request; None when the row was taken."""
+        # Marked when all has ended, it would count as one that may have been sent.
+        await trio.lowlevel.checkpoint_if_cancelled()
         letter.attempts += 1
         state = SendState.RESENDING if letter.was_ambiguous else SendState.SENDING
         if not await self._records.offer(self._marked(letter, state)):

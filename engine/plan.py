@@ -141,6 +141,12 @@ def waves(calls: Sequence[Call]) -> tuple[tuple[Call, ...], ...]:
     return tuple(result)
 
 
+def first_wave(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """Those of `waves(calls)` that come first; of calls that are known to make no circle."""
+    ids = {call.id for call in calls}
+    return tuple(call for call in calls if ids.isdisjoint(call.dependencies))
+
+
 def accept(
     plan: Any,
     *,

@@ -4,8 +4,8 @@ Rule 1: a write is shielded; nothing may land between an act and its record.
 Rule 2: `record_seconds_max` bounds the write and all its attempts together.
 """
 
-import contextlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import attrs
@@ -34,45 +34,56 @@ class Records:
 
     async def write(self, *changes: Change) -> None:
         """Record the changes, whoever cancels meanwhile.  Hands them over before its first checkpoint."""
-        await self._bounded(lambda: self._repeatedly(lambda: self.store.write(changes)), shield=True)
+        with self._bound(shield=True):
+            return await self._patiently(lambda: self.store.write(changes))
+        raise self._too_late()
 
     async def write_once(self, *changes: Change) -> None:
         """Record the changes in a single attempt, shielded and bounded like `write`."""
-        await self._bounded(lambda: self._once(lambda: self.store.write(changes)), shield=True)
+        with self._bound(shield=True):
+            return await self._once(lambda: self.store.write(changes))
+        raise self._too_late()
 
     async def offer(self, *changes: Change) -> bool:
         """Record what can also be lost: one attempt, not shielded.  Returns whether it was recorded."""
         try:
-            await self._bounded(lambda: self._once(lambda: self.store.write(changes)))
+            with self._bound():
+                await self._once(lambda: self.store.write(changes))
+                return True
         except StoreError:
             return False
-        return True
+        self._too_late()
+        return False
 
     async def read_conversation(self, user_id: str) -> Conversation:
         """The user's history; may be cancelled."""
         limit = self.limits.history_messages_max
-        return await self._patiently(lambda: self.store.read_conversation(user_id, limit=limit))
+        return await self._read(lambda: self.store.read_conversation(user_id, limit=limit))
 
     async def read_operation(self, operation_id: str) -> OperationRecord | None:
         """An operation with its calls, None when it never began; may be cancelled."""
-        return await self._patiently(lambda: self.store.read_operation(operation_id))
+        return await self._read(lambda: self.store.read_operation(operation_id))
 
     async def read_unsent(self, limit: int, *, after: int) -> tuple[OutboxRow, ...]:
         """Outbox rows still to be sent; may be cancelled."""
-        return await self._patiently(lambda: self.store.read_unsent(limit, after=after))
+        return await self._read(lambda: self.store.read_unsent(limit, after=after))
 
-    async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
-        return await self._bounded(lambda: self._repeatedly(act))
+    async def _read(self, act: Callable[[], Awaitable[T]]) -> T:
+        with self._bound():
+            return await self._patiently(act)
+        raise self._too_late()
 
-    async def _bounded(self, act: Callable[[], Awaitable[T]], *, shield: bool = False) -> T:
+    def _bound(self, *, shield: bool = False) -> trio.CancelScope:
         deadline = trio.current_time() + self.limits.record_seconds_max
-        with trio.CancelScope(deadline=deadline, shield=shield):
-            return await act()
+        return trio.CancelScope(deadline=deadline, shield=shield)
+
+    def _too_late(self) -> StoreUnavailable:
+        """What to raise when the bound has ended; it is told here."""
         error = StoreUnavailable(
             f"the store did not answer for {self.limits.record_seconds_max:g} s (record_seconds_max)"
         )
         self.events.emit(StoreFailed(error=str(error)))
-        raise error
+        return error
 
     async def _once(self, act: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -81,8 +92,8 @@ class Records:
             self.events.emit(StoreFailed(error=str(error)))
             raise
 
-    async def _repeatedly(self, act: Callable[[], Awaitable[T]]) -> T:
-        with contextlib.suppress(StoreUnavailable):
+    async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
+        with suppress(StoreUnavailable):
             return await self._once(act)
         attempts = stamina.retry_context(
             on=StoreUnavailable,

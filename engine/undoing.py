@@ -97,7 +97,8 @@ class Undoing:
         if tool is None or tool.undo is None:
             return UndoStatus.FAILED, f"the assistant has no tool {call.tool!r} any more"
         error: str | None = None
-        with operation.open_wave_scope(tool.timeout) as scope:
+        with trio.CancelScope() as scope:
+            operation.bound_wave(scope, tool.timeout)
             try:
                 await self._attempt(tool, call, operation)
             # SystemExit: an undo that calls sys.exit() means itself, not the other users' process.

@@ -21,7 +21,7 @@ from engine.operation import Operation
 from engine.phases import Fact
 from engine.plan import Call, blocked_by, resolve
 from engine.records import Records
-from engine.store import Happened, Intended
+from engine.store import Intended
 
 
 @attrs.frozen(eq=False)
@@ -130,16 +130,30 @@ class Waves:
                 call_ids=call_ids,
             )
         )
-        with operation.open_wave_scope(self.limits.wave_seconds_max):
-            async with trio.open_nursery() as nursery:
-                for call in ready:
-                    nursery.start_soon(self._make, call, operation)
+        async with trio.open_nursery() as nursery:
+            operation.bound_wave(nursery.cancel_scope, self.limits.wave_seconds_max)
+            for call in ready:
+                nursery.start_soon(self._make, call, operation)
         operation.wave_scope = None
 
     async def _make(self, call: Call, operation: Operation) -> None:
         """One call and its record: a crash while its siblings are still at work must not lose it."""
         await self.caller.call(call, operation)
-        outcome = operation.outcomes[call.id]
-        with suppress(StoreUnavailable):  # the end of the wave tries again, patiently
-            await self.records.write_once(Happened(operation_id=operation.id, outcomes=(outcome,)))
-            operation.unrecorded.discard(call.id)
+        # Those that end in the same instant share a write: it is the first one's.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if call.id in operation.unrecorded:
+            await self._record(operation)
+
+    async def _record(self, operation: Operation) -> None:
+        """The outcomes that are there and not on their way to the store.  The end of the wave tries again."""
+        happened = operation.happened()
+        ids = {outcome.call_id for change in happened for outcome in change.outcomes}
+        operation.unrecorded -= ids
+        is_recorded = False
+        try:
+            with suppress(StoreUnavailable):
+                await self.records.write_once(*happened)
+                is_recorded = True
+        finally:
+            if not is_recorded:
+                operation.unrecorded |= ids

@@ -11,14 +11,13 @@ import msgspec
 
 from engine.model import RECORDED_FATES, Fate
 from engine.plan import Ref
-from engine.tools import from_json_form, to_json_form
 
 _REF: Final = "$ref"
 _LITERAL: Final = "$literal"
 
 
 def to_text(value: Any) -> str:
-    """JSON text of a value in JSON form."""
+    """JSON text of a value in JSON form, or of plain attrs values."""
     return msgspec.json.encode(value).decode()
 
 
@@ -55,10 +54,9 @@ def decode_args(value: Any) -> Any:
 
 def encode_fate(fate: Fate) -> str:
     """A fate's fields; its name stands in a column of its own."""
-    return to_text(to_json_form(fate))
+    return to_text(fate)
 
 
 def decode_fate(name: str, text: str) -> Fate:
     """The fate that `encode_fate` wrote."""
-    fate: Fate = from_json_form(from_text(text), RECORDED_FATES[name])
-    return fate
+    return msgspec.json.decode(text, type=RECORDED_FATES[name])

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,7 +20,6 @@ from engine import (
     Stopped,
     Superseded,
     Suspended,
-    ToolFailed,
 )
 from engine.model import RECORDED_FATES
 from engine.store.encoding import decode_args, decode_fate, encode_args, encode_fate, from_text, to_text
@@ -147,5 +147,5 @@ def test_a_fate_that_is_never_recorded_is_not_read() -> None:
 
 def test_a_fate_with_a_field_missing_is_refused() -> None:
     """A damaged row is an error, not a message without an answer."""
-    with pytest.raises(ToolFailed, match="required field missing"):
+    with pytest.raises(msgspec.ValidationError, match="missing required field `by`"):
         decode_fate("superseded", "{}")

@@ -1,5 +1,6 @@
 """Waves: intent before act, everything inside one shield, nothing after an interruption."""
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -46,13 +47,14 @@ async def test_intents_are_recorded_before_acts_and_outcomes_after_them(autojump
     ]
 
 
-async def test_an_outcome_that_was_refused_is_recorded_at_the_end_of_its_wave(
-    autojump_clock: MockClock,
+@pytest.mark.parametrize("refusals", [1, 2])
+async def test_an_outcome_that_was_refused_is_recorded_with_the_next_or_at_the_end_of_its_wave(
+    autojump_clock: MockClock, refusals: int
 ) -> None:
     """A disk that was full for a moment loses nothing; siblings are not disturbed."""
     trail = Trail()
     store = WatchedStore(trail)
-    store.refusals, store.only = 1, (Happened,)
+    store.refusals, store.only = refusals, (Happened,)
     quick, slow = (sleeping_tool(name, seconds, trail=trail) for name, seconds in (("quick", 1), ("slow", 3)))
     assistant = scripted_assistant(Plan(Call("x", slow), Call("y", quick)), tools=[quick, slow])
     async with open_conversation(assistant, trail=trail, store=store) as conversation:
@@ -61,8 +63,7 @@ async def test_an_outcome_that_was_refused_is_recorded_at_the_end_of_its_wave(
     assert [entry for entry in trail.entries if entry[1] in ("acted", "happened", "answered")] == [
         (1, "acted", "quick"),
         (3, "acted", "slow"),
-        (3, "happened", "x"),
-        (3, "happened", "y"),
+        (3, "happened", "y,x"),
         (3, "answered", "m1"),
     ]
 

@@ -61,11 +61,10 @@ NAMED: Final[Mapping[str, Fault]] = {
         ),
         (
             "waves.py",
-            """        with suppress(StoreUnavailable):  # the end of the wave tries again, patiently
-            await self.records.write_once(Happened(operation_id=operation.id, outcomes=(outcome,)))
-            operation.unrecorded.discard(call.id)
+            """        if call.id in operation.unrecorded:
+            await self._record(operation)
 """,
-            "        del outcome\n",
+            "",
         ),
         # Its end is not to make up for that.
         (

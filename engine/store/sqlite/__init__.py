@@ -1,19 +1,18 @@
 """The default store: one SQLite file, one writer thread, many writes to a commit.
 
-Rule 1: everything that waits when the writer is free goes into one transaction, each write in a savepoint
-of its own: one fsync for all of them, and one that fails takes no other with it.
+Rule 1: everything that waits when the writer is free goes into one transaction, with one fsync.  When one
+write is refused, each is made again by itself: it takes no other with it.
 Rule 2: nothing is answered, and nobody hears of it, before the commit.
-Rule 3: reads have a connection of their own and never wait for writes (WAL).
+Rule 3: reads have a thread and a connection of their own and never wait for writes (WAL).
 """
 
-import queue
 import sqlite3
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import structlog
@@ -28,22 +27,34 @@ from engine.store.sqlite.changes import apply, touch
 from engine.store.sqlite.connection import one_view
 from engine.store.sqlite.opening import open_both
 from engine.store.sqlite.owner import hold_ownership
+from engine.store.sqlite.worker import Worker
 
 T = TypeVar("T")
 
 _log: Final = structlog.get_logger("midstream.store")
 # A group larger than this delays its first write more than it saves its last.
 _GROUP_MAX: Final = 256
+_READS_MAX: Final = 32
 
 
 @attrs.define(eq=False)
 class _Write:
-    """One write on its way through the writer thread and back.  Without changes it only touches the disk."""
+    """One write on its way through the writer and back.  Without changes it only touches the disk."""
 
     changes: Sequence[Change]
     done: trio.Event = attrs.field(factory=trio.Event)
     committed: Committed | None = None
     error: StoreError | None = None
+
+
+@attrs.define(eq=False)
+class _Read:
+    """One read on its way through the reader's thread and back."""
+
+    query: Callable[[sqlite3.Connection], Any]
+    done: trio.Event = attrs.field(factory=trio.Event)
+    result: Any = None
+    error: Exception | None = None
 
 
 class SqliteStore:
@@ -55,10 +66,8 @@ class SqliteStore:
     def __init__(self, path: str | Path, *, owner_wait_seconds: float = Limits().owner_wait_seconds) -> None:
         self._path = Path(path)
         self._owner_wait_seconds = owner_wait_seconds
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._open = False
-        self._reader: sqlite3.Connection | None = None
-        self._reading: trio.CapacityLimiter | None = None
+        self._writer: Worker[_Write] | None = None
+        self._reader: Worker[_Read] | None = None
 
     @asynccontextmanager
     async def open(self, listener: Listener) -> AsyncIterator[None]:
@@ -70,25 +79,31 @@ class SqliteStore:
             # Shielded: a connection that was opened for nobody would never be closed.
             with trio.CancelScope(shield=True):
                 writer, reader = await trio.to_thread.run_sync(open_both, self._path)
-            self._reader = reader
-            self._reading = trio.CapacityLimiter(1)
-            thread = threading.Thread(
-                target=self._run_writer,
-                args=(writer, listener, trio.lowlevel.current_trio_token()),
-                name="midstream-store",
-                daemon=True,
-            )
-            thread.start()
-            self._open = True
             try:
+                self._writer = Worker(
+                    "midstream-store",
+                    do=lambda group: _commit_group(writer, group, self._path),
+                    answer=lambda group: _answer(group, listener),
+                    group_max=_GROUP_MAX,
+                )
+                self._reader = Worker(
+                    "midstream-reader",
+                    do=partial(_read_group, reader),
+                    answer=_answer_reads,
+                    group_max=_READS_MAX,
+                )
                 yield
             finally:
-                self._open = False
-                self._writes.put(None)
-                with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(thread.join)
-                    async with self._reading:
-                        reader.close()
+                await self._close(writer, reader)
+
+    async def _close(self, *connections: sqlite3.Connection) -> None:
+        workers = (self._writer, self._reader)
+        self._writer = self._reader = None
+        for worker in workers:
+            if worker is not None:
+                await worker.finish()
+        for connection in connections:
+            connection.close()
 
     async def write(self, changes: Sequence[Change]) -> None:
         """See `Store.write`."""
@@ -99,51 +114,27 @@ class SqliteStore:
         await self._hand_over(_Write(()))
 
     async def _hand_over(self, write: _Write) -> None:
-        if not self._open:
+        if self._writer is None:
             raise StoreUnavailable(f"{self._path} is closed")
-        self._writes.put(write)
+        self._writer.put(write)
         await write.done.wait()
         if write.error is not None:
             raise write.error
 
-    # The writer thread ----------------------------------------------------------------------------
-
-    def _run_writer(
-        self, connection: sqlite3.Connection, listener: Listener, token: trio.lowlevel.TrioToken
-    ) -> None:
-        while (first := self._writes.get()) is not None:
-            group, last = self._gather(first)
-            _commit_group(connection, group, self._path)
-            token.run_sync_soon(_answer, group, listener)
-            if last:
-                break
-        connection.close()
-
-    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
-        """What waits now, and whether the end was asked for."""
-        group = [first]
-        while len(group) < _GROUP_MAX:
-            try:
-                write = self._writes.get_nowait()
-            except queue.Empty:
-                break
-            if write is None:
-                return group, True
-            group.append(write)
-        return group, False
-
     # Reads ----------------------------------------------------------------------------------------
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        if not self._open or self._reader is None:
+        if self._reader is None:
             raise StoreUnavailable(f"{self._path} is closed")
-        try:
-            # Abandoned only after an interruption; the limiter keeps the connection until the thread ends.
-            return await trio.to_thread.run_sync(
-                _in_one_view, query, self._reader, abandon_on_cancel=True, limiter=self._reading
-            )
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"{self._path} cannot be read: {error}") from error
+        read = _Read(query)
+        self._reader.put(read)
+        await read.done.wait()  # cancelled, it is read all the same, for nobody
+        if isinstance(read.error, sqlite3.Error):
+            raise StoreUnavailable(f"{self._path} cannot be read: {read.error}") from read.error
+        if read.error is not None:
+            raise read.error
+        result: T = read.result
+        return result
 
     async def read_conversation(self, user_id: str, *, limit: int) -> Conversation:
         """See `Store.read_conversation`."""
@@ -183,6 +174,13 @@ def _answer(group: Sequence[_Write], listener: Listener) -> None:
 
 def _commit_group(connection: sqlite3.Connection, group: Sequence[_Write], path: Path) -> None:
     """Write the group in one transaction; each write has its result or its error afterwards."""
+    if not _commit(connection, group, path) and len(group) > 1:
+        for write in group:
+            _commit(connection, [write], path)
+
+
+def _commit(connection: sqlite3.Connection, group: Sequence[_Write], path: Path) -> bool:
+    """One transaction.  False when one of its writes was refused: the others may be made without it."""
     try:
         if connection.in_transaction:  # a rollback has failed before
             connection.execute("ROLLBACK")
@@ -195,21 +193,14 @@ def _commit_group(connection: sqlite3.Connection, group: Sequence[_Write], path:
             write.committed, write.error = None, _translated(error, path)
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
+        return _is_of_the_disk(error)
+    return True
 
 
 def _apply_one(connection: sqlite3.Connection, write: _Write) -> None:
-    connection.execute("SAVEPOINT one")
-    try:
-        write.committed = apply(connection, write.changes)
-        if not write.changes:
-            touch(connection, time.time())
-    except Exception as error:
-        # A full disk ends the whole transaction by itself; then every write of the group has failed.
-        if _is_of_the_disk(error) or not connection.in_transaction:
-            raise
-        connection.execute("ROLLBACK TO one")
-        write.committed, write.error = None, _bug(error)
-    connection.execute("RELEASE one")
+    write.committed, write.error = apply(connection, write.changes), None
+    if not write.changes:
+        touch(connection, time.time())
 
 
 def _is_of_the_disk(error: Exception) -> bool:
@@ -218,17 +209,31 @@ def _is_of_the_disk(error: Exception) -> bool:
 
 
 def _translated(error: Exception, path: Path) -> StoreError:
-    if isinstance(error, sqlite3.Error):
+    if _is_of_the_disk(error):
         return StoreUnavailable(f"{path} cannot be written: {error}")
-    return _bug(error)
-
-
-def _bug(error: Exception) -> StoreError:
     refused = StoreError(f"a write was refused: {type(error).__name__}: {error}")
     refused.__cause__ = error
     return refused
 
 
-def _in_one_view(query: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
-    with one_view(connection):
-        return query(connection)
+def _read_group(connection: sqlite3.Connection, group: Sequence[_Read]) -> None:
+    """All of the group in one view; each read has its result or its error afterwards."""
+    try:
+        with one_view(connection):
+            for read in group:
+                _read_one(connection, read)
+    except sqlite3.Error as error:
+        for read in group:
+            read.error = read.error or error
+
+
+def _read_one(connection: sqlite3.Connection, read: _Read) -> None:
+    try:
+        read.result = read.query(connection)
+    except Exception as error:
+        read.error = error
+
+
+def _answer_reads(group: Sequence[_Read]) -> None:
+    for read in group:
+        read.done.set()

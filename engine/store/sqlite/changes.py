@@ -158,15 +158,16 @@ def _set_phase(connection: sqlite3.Connection, operation_id: str, phase: Phase) 
 
 
 def _planned(connection: sqlite3.Connection, change: Planned, brought: Uncommitted) -> None:
+    position = 0
     if change.round:
         # A later plan may have the ids of calls that were not started.
         connection.executemany(
             "DELETE FROM calls WHERE operation_id = ? AND id = ? AND intended_at IS NULL AND status IS NULL",
             [(change.operation_id, call.id) for call in change.calls],
         )
-    (position,) = connection.execute(
-        "SELECT coalesce(max(position) + 1, 0) FROM calls WHERE operation_id = ?", (change.operation_id,)
-    ).fetchone()
+        (position,) = connection.execute(
+            "SELECT coalesce(max(position) + 1, 0) FROM calls WHERE operation_id = ?", (change.operation_id,)
+        ).fetchone()
     connection.executemany(
         "INSERT INTO calls (operation_id, position, id, round, tool, args, after)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -217,12 +218,11 @@ def _happened(connection: sqlite3.Connection, change: Happened, brought: Uncommi
             for outcome in change.outcomes
         ],
     )
-    under_way = connection.execute(
-        "SELECT 1 FROM calls WHERE operation_id = ? AND intended_at IS NOT NULL AND status IS NULL",
-        (change.operation_id,),
-    ).fetchone()
-    if not under_way:
-        _set_phase(connection, change.operation_id, Phase.AT_BOUNDARY)
+    connection.execute(
+        "UPDATE operations SET phase = ? WHERE id = ? AND ended_at IS NULL AND NOT EXISTS ("
+        "SELECT 1 FROM calls WHERE operation_id = ? AND intended_at IS NOT NULL AND status IS NULL)",
+        (Phase.AT_BOUNDARY, change.operation_id, change.operation_id),
+    )
 
 
 def _interrupt(connection: sqlite3.Connection, change: Interrupt, brought: Uncommitted) -> None:
