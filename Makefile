@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS_VENV := .venv-peers
+PEERS_READY := $(PEERS_VENV)/.ready
 
-.PHONY: run repl test check bench format lock clean
+.PHONY: run repl test check bench bench-peers soak-simulation format lock clean
 
 run: $(READY)
 	@$(BIN)/midstream serve
@@ -27,6 +29,14 @@ check: $(READY)
 bench: $(READY)
 	@$(BIN)/midstream bench
 
+# About three minutes; the same script on Midstream and on other tools, which have an environment of their own.
+bench-peers: $(READY) $(PEERS_READY)
+	@PYTHONPATH=tests $(BIN)/python -m peers.bench
+
+# An hour or two of CPU time; `make soak-simulation OPERATIONS=50000` is a shorter one.
+soak-simulation: $(READY)
+	@$(BIN)/python -m engine.simulation.soak $(OPERATIONS)
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -40,6 +50,15 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
+# The lock is made as the other one is:
+# uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+#     tests/peers/requirements.in -o tests/peers/requirements.lock
+$(PEERS_READY): tests/peers/requirements.lock
+	@echo "Setting up $(PEERS_VENV) (once) ..."
+	@$(PYTHON) -m venv $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/peers/requirements.lock
+	@touch $(PEERS_READY)
+
 # Needs `uv`; the lock names versions and hashes, never an index.  Extras stay: pip asks for `coverage[toml]`
 # and would not take `coverage` for it.
 lock:
@@ -47,4 +66,4 @@ lock:
 	    --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(PEERS_VENV) .mypy_cache .pytest_cache .ruff_cache .coverage

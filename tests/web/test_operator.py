@@ -176,6 +176,7 @@ def look(statement: str) -> list[Any]:
 COMMANDS = [
     ("operations",),
     ("operations", "0bad"),
+    ("replay", "0bad"),
     ("outbox",),
     ("outbox", "retry", "--all-dead"),
     ("outbox", "drop", "row1"),

@@ -20,6 +20,10 @@ _LIMIT: Final = 100
 def add_commands(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the operator's commands; each sets `operate`, a function of the options and the database's path."""
     _add_operations(parsers)
+    replay = parsers.add_parser("replay", help="draw an operation over time")
+    replay.add_argument("id", metavar="ID", help="the beginning of its id")
+    replay.add_argument("--text", action="store_true", help="show what was said")
+    replay.set_defaults(operate=commands.replay)
     _add_outbox(parsers)
     forget = parsers.add_parser("forget", help="remove everything about a person, everywhere")
     forget.add_argument("phone", metavar="PHONE", type=person, help="with the country's code")

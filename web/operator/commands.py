@@ -1,6 +1,7 @@
 """Each command: what it does in the database, and what it prints of it."""
 
 import argparse
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,10 @@ from engine.store.sqlite.admin import NotPossible, Owner, Removed
 from web.logs import hash_id, mask_user
 from web.operator.operation import operation_lines
 from web.operator.printing import counted, hashed, one_line, print_lines, print_table, remark, safe, utc
+from web.operator.timeline import timeline_lines
 
+# Where there is no terminal.
+_SIZE: Final = (100, 24)
 # Between two batches of a purge: as long as a server may need to write what came meanwhile.
 _PAUSE_SECONDS: Final = 0.05
 
@@ -40,6 +44,14 @@ def operations(options: argparse.Namespace, database: Path) -> None:
         for operation in found
     ]
     print_table(head, rows, options.limit, "no operation" if options.all else "no unfinished operation")
+
+
+def replay(options: argparse.Namespace, database: Path) -> None:
+    """Draw the operation that was named over time."""
+    with admin.open_database(database) as connection:
+        details = admin.find_operation(connection, options.id)
+    width = shutil.get_terminal_size(_SIZE).columns
+    print_lines(timeline_lines(details, now=time.time(), width=width, text=options.text))
 
 
 def outbox(options: argparse.Namespace, database: Path) -> None:

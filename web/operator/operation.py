@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine import Call, Fate, Merged, Outcome, Superseded, UndoStatus
-from engine.store.sqlite.admin import OperationDetails, Wave
+from engine.store.sqlite.admin import CallRecord, OperationDetails, Wave
 from web.logs import hash_id, mask_user
 from web.operator.printing import aligned, counted, hashed, one_line, safe, utc
 
@@ -29,7 +29,7 @@ def _fields(details: OperationDetails, *, text: bool) -> Iterator[tuple[str, obj
     yield "interrupted by", hashed(record.interrupted_by)
     yield "reason", f"{record.reason or '-'}{', with undo' if record.undo else ''}"
     yield "crashes", "0, suspended" if record.crashes < 0 else record.crashes
-    yield "fate", _fate(details.fate, text=text)
+    yield "fate", fate_text(details.fate, text=text)
     if text:
         for message in record.burst:
             yield "text", one_line(message.text)
@@ -44,15 +44,20 @@ def _burst(ids: list[str]) -> str:
 def _rows(wave: Wave, *, text: bool) -> Iterator[list[str]]:
     for each in wave.calls:
         call, outcome = each.call, each.outcome
-        if outcome is None:
-            ended = ["started, no outcome yet" if each.intended else "not started", "-"]
-        else:
-            ended = [safe(outcome.reason), "reused" if outcome.reused else f"{outcome.seconds:.3f} s"]
-        undo = _undo(outcome, is_begun=each.undo_intended_at is not None)
-        yield [safe(call.id), call.tool, *ended, undo, *([_said(call, outcome)] if text else [])]
+        undo = undo_ended(outcome, is_begun=each.undo_intended_at is not None)
+        yield [safe(call.id), call.tool, *call_ended(each), undo, *([_said(call, outcome)] if text else [])]
 
 
-def _undo(outcome: Outcome | None, *, is_begun: bool) -> str:
+def call_ended(record: CallRecord) -> tuple[str, str]:
+    """How a call ended, and how long it took."""
+    outcome = record.outcome
+    if outcome is None:
+        return "started, no outcome yet" if record.intended else "not started", "-"
+    return safe(outcome.reason), "reused" if outcome.reused else f"{outcome.seconds:.3f} s"
+
+
+def undo_ended(outcome: Outcome | None, *, is_begun: bool) -> str:
+    """What became of taking a call back; empty when nobody did."""
     if outcome is None or outcome.undo is None:
         return "undo started, no outcome yet" if is_begun else ""
     if outcome.undo is UndoStatus.UNDONE:
@@ -67,7 +72,8 @@ def _said(call: Call, outcome: Outcome | None) -> str:
     return f"{one_line(f'({arguments})')} -> {value}"
 
 
-def _fate(fate: Fate | None, *, text: bool) -> str:
+def fate_text(fate: Fate | None, *, text: bool) -> str:
+    """A message's fate in one line; what its user was told only with `text`."""
     if isinstance(fate, Superseded):
         return f"superseded by {hash_id(fate.by)}"
     if isinstance(fate, Merged):

@@ -10,6 +10,7 @@ from web.logs import hash_id, mask_user
 
 # A run of digits like that could be a phone number.
 _PHONE: Final = re.compile(r"\+?[0-9]{7,}")
+_MINUTE: Final = 60
 
 Row = Sequence[object]
 
@@ -48,6 +49,21 @@ def remark(text: str) -> None:
 def utc(seconds: float) -> str:
     """A second since 1970 as people read it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock(seconds: float) -> str:
+    """The time of the day of a second since 1970, to the millisecond."""
+    return datetime.fromtimestamp(round(seconds, 3), UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it, in the two units that matter."""
+    if round(seconds, 3) < _MINUTE:
+        return f"{seconds:.3f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    if minutes < _MINUTE:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // _MINUTE} h {minutes % _MINUTE:02} min"
 
 
 def hashed(message_id: str | None) -> str:

@@ -5,9 +5,11 @@ Rule 2: every change is one transaction, or many short ones, so that a server's 
 Rule 3: what a running server works on is not touched.
 """
 
+from engine.store import CallRecord
 from engine.store.sqlite.admin.backup import back_up
 from engine.store.sqlite.admin.opening import NotPossible, open_database
 from engine.store.sqlite.admin.operations import (
+    Interrupter,
     OperationDetails,
     OperationSummary,
     Wave,
@@ -19,6 +21,8 @@ from engine.store.sqlite.admin.owner import Owner, try_to_own, wake_owner
 from engine.store.sqlite.admin.removing import Removed, empty_log, forget, purge
 
 __all__ = [
+    "CallRecord",
+    "Interrupter",
     "NotPossible",
     "OperationDetails",
     "OperationSummary",

@@ -7,13 +7,14 @@ from typing import Any
 
 import attrs
 
-from engine.model import Fate, User
+from engine.model import Fate, OutboxRow, User
 from engine.phases import Phase
 from engine.plan import waves
 from engine.store import CallRecord, OperationRecord
 from engine.store.sqlite import reads
 from engine.store.sqlite.admin.ids import only_one
 from engine.store.sqlite.connection import one_view
+from engine.store.sqlite.rows import ROW_COLUMNS, row_of
 
 
 @attrs.frozen(kw_only=True)
@@ -73,12 +74,26 @@ class Wave:
 
 
 @attrs.frozen(kw_only=True)
+class Interrupter:
+    """The message that interrupted an operation: when it was sent, and the operation that works on it."""
+
+    sent_at: int
+    operation_id: str | None
+
+
+@attrs.frozen(kw_only=True)
 class OperationDetails:
-    """One operation, its waves in their order, and its message's fate."""
+    """One operation, its waves in their order, and its message's fate.
+
+    `told`: what its user was told of it, in the order it was recorded.  `interrupter`: None when no message
+    interrupted it, or when that is purged.
+    """
 
     record: OperationRecord
     waves: tuple[Wave, ...]
     fate: Fate | None
+    told: tuple[OutboxRow, ...] = ()
+    interrupter: Interrupter | None = None
 
 
 def find_operation(connection: sqlite3.Connection, prefix: str) -> OperationDetails:
@@ -90,7 +105,29 @@ def find_operation(connection: sqlite3.Connection, prefix: str) -> OperationDeta
         if record is None:
             raise AssertionError("unreachable: it was found in the same view")
         fate = reads.read_fate(connection, record.message.id)
-        return OperationDetails(record=record, waves=tuple(_waves(record.calls)), fate=fate)
+        return OperationDetails(
+            record=record,
+            waves=tuple(_waves(record.calls)),
+            fate=fate,
+            told=tuple(_told(connection, record)),
+            interrupter=_interrupter(connection, record.interrupted_by),
+        )
+
+
+def _told(connection: sqlite3.Connection, record: OperationRecord) -> Iterator[OutboxRow]:
+    rows = connection.execute(
+        # The user too: there is an index on it.
+        f"SELECT {ROW_COLUMNS} FROM outbox WHERE user_id = ? AND operation_id = ? ORDER BY sequence",
+        (record.message.user.id, record.operation_id),
+    )
+    return map(row_of, rows)
+
+
+def _interrupter(connection: sqlite3.Connection, message_id: str | None) -> Interrupter | None:
+    found = connection.execute(
+        "SELECT timestamp, operation_id FROM messages WHERE id = ?", (message_id,)
+    ).fetchone()
+    return Interrupter(sent_at=found[0], operation_id=found[1]) if found else None
 
 
 def _waves(records: Sequence[CallRecord]) -> Iterator[Wave]:
