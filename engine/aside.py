@@ -48,12 +48,12 @@ class Aside:
 
     def settle(self, message: Message, fate: Fate) -> None:
         """A message's fate, and nothing else."""
-        self.write(message.id, Settle(message.id, fate))
+        self.write([message], Settle(message.id, fate))
 
     def reject(self, message: Message, text: str, row_id: str | None = None) -> None:
         """A message is refused, and its user told; with a `row_id`, once however many there are of it."""
         told: str = getattr(self.languages.said_to(message), text)
-        self.write(message.id, Settle(message.id, Rejected(told)), self._notice(message, told, row_id))
+        self.write([message], Settle(message.id, Rejected(told)), self._notice(message, told, row_id))
 
     def answer_stops(self, words: Sequence[Message], dropped: Sequence[Message]) -> None:
         """One answer to all who said stop when nothing ran; what waited is dropped.
@@ -61,8 +61,7 @@ class Aside:
         Without words it was a command: there is an answer if anything was dropped.
         """
         if words and self.has_ended:  # what they mean may be suspended: the next start knows
-            for message in (*dropped, *words):
-                self.on_suspended(message.id)
+            self._suspend([*dropped, *words])
             return
         if not (words or dropped):
             return
@@ -70,7 +69,7 @@ class Aside:
         texts = self.languages.said_to(last)
         told = texts.stopped if dropped else texts.nothing_to_stop
         self.write(
-            last.id,
+            [*before, last],
             *(Settle(message.id, Stopped()) for message in before),
             Settle(last.id, Stopped(told)),
             self._notice(last, told, None),
@@ -81,9 +80,9 @@ class Aside:
         told: str = getattr(self.languages.said_to(message), text)
         self.nursery.start_soon(self.records.offer, self._notice(message, told, row_id))
 
-    def write(self, message_id: str, *changes: Change) -> None:
-        """These changes, which settle that message."""
-        self.nursery.start_soon(self._write, message_id, changes)
+    def write(self, messages: Sequence[Message], *changes: Change) -> None:
+        """These changes, which settle those messages."""
+        self.nursery.start_soon(self._write, messages, changes)
 
     def _notice(self, message: Message, text: str, row_id: str | None) -> Queue:
         return Queue(
@@ -96,14 +95,14 @@ class Aside:
             )
         )
 
-    async def _write(self, message_id: str, changes: tuple[Change, ...]) -> None:
+    async def _write(self, messages: Sequence[Message], changes: tuple[Change, ...]) -> None:
         try:
-            await self._write_at_last(changes, message_id)
+            await self._write_at_last(messages, changes)
         except StoreError as error:
             _log.error("fate_not_recorded", error=str(error))
-            self.on_suspended(message_id)
+            self._suspend(messages)
 
-    async def _write_at_last(self, changes: tuple[Change, ...], message_id: str) -> None:
+    async def _write_at_last(self, messages: Sequence[Message], changes: tuple[Change, ...]) -> None:
         """Write, however long the store fails; raises StoreUnavailable when the end comes before that."""
         while True:
             try:
@@ -111,5 +110,9 @@ class Aside:
             except StoreUnavailable:
                 if self._ended.is_set():
                     raise
-                self.on_suspended(message_id)
+                self._suspend(messages)
                 await self.pause()
+
+    def _suspend(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self.on_suspended(message.id)

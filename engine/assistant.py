@@ -121,15 +121,16 @@ class Assistant:
             if not inspect.iscoroutinefunction(getattr(self.planner, name, None)):
                 raise AssistantError(f"the planner needs a method: async def {name}(self, ...)")
         for name, part in (("responder", self.responder), ("credentials", self.credentials)):
-            if part is not None and not _is_async(part):
+            if part is not None and not is_async(part):
                 raise AssistantError(f"the {name} must be an async function, not {part!r}")
-        if self.language is not None and (not callable(self.language) or _is_async(self.language)):
+        if self.language is not None and (not callable(self.language) or is_async(self.language)):
             raise AssistantError(f"language must be a plain function of the message, not {self.language!r}")
-        if self.policy is not None and (not callable(self.policy) or _is_async(self.policy)):
+        if self.policy is not None and (not callable(self.policy) or is_async(self.policy)):
             raise AssistantError(
                 f"policy must be a plain function of a message and a snapshot, not {self.policy!r}"
             )
 
 
-def _is_async(part: object) -> bool:
+def is_async(part: object) -> bool:
+    """Whether calling it gives something to await."""
     return inspect.iscoroutinefunction(part) or inspect.iscoroutinefunction(getattr(part, "__call__", None))  # noqa: B004

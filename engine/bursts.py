@@ -91,7 +91,8 @@ def choose(waiting: Sequence[Waiting]) -> Next | None:
         for burst in bursts
         if last is not None and burst is not last and all(each.decision in _GIVES_PLACE for each in burst)
     ]
-    left = [burst for burst in bursts if burst not in passed_over]
+    out = {burst[0].burst_id for burst in passed_over}
+    left = [burst for burst in bursts if burst[0].burst_id not in out]
     joining = [burst for burst in left[1:] if all(each.decision in _JOINS for each in burst)]
     runs = _sorted(each for burst in (left[0], *joining) for each in burst)
     # What is newer than all of it is not superseded by it: that still waits for its own successor.

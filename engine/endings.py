@@ -22,6 +22,7 @@ from engine.phases import INTERRUPTIBLE, Fact, Phase, Reason
 from engine.records import Records
 from engine.recovery import Recovery
 from engine.report import done_so_far, taken_back
+from engine.split import split_text
 from engine.store import Change, End, Interrupt, Queue, Settle, Suspend
 from engine.texts import Texts
 from engine.undoing import Undoing
@@ -102,7 +103,7 @@ class Endings:
 
     async def _cancelled(self, operation: Operation) -> None:
         """It was interrupted, stopped, or ran out of time; what it did is taken back where that was asked."""
-        if operation.undo or operation.reason is not Reason.NEW_MESSAGE:
+        if operation.undo or operation.stops or operation.reason is not Reason.NEW_MESSAGE:
             await self.recovery.recall(operation)
         if operation.undo or operation.is_commit_in_doubt:
             await self.records.write(*operation.happened(), self.interruption(operation))
@@ -162,7 +163,7 @@ class Endings:
                 return (
                     *self._settled(operation, Failed(reason)),
                     *self._answers_to_stops(operation),
-                    Queue(self._row(operation, OutgoingKind.APOLOGY, told)),
+                    *self._told(operation, OutgoingKind.APOLOGY, told),
                 )
         # Whoever said stop meanwhile is told with the answer to that.
         told = "" if operation.stops else " ".join(taken_back(operation.made, tools, texts))
@@ -183,7 +184,7 @@ class Endings:
             self._end(operation),
             *self._settled(operation, Failed(reason)),
             *self._answers_to_stops(operation),
-            Queue(self._row(operation, OutgoingKind.APOLOGY, self._texts(operation).apology)),
+            *self._told(operation, OutgoingKind.APOLOGY, self._texts(operation).apology),
         )
         operation.stops.forget(answered)
         self.events.emit(
@@ -210,7 +211,7 @@ class Endings:
         self.events.emit(
             SessionSuspended(user_id=operation.user.id, reason=reason, operation_id=operation.id)
         )
-        for message in (*operation.burst, *operation.stops.words):
+        for message in operation.open_messages:
             self.on_suspended(message.id)
 
     # Whoever said stop ----------------------------------------------------------------------------
@@ -248,7 +249,12 @@ class Endings:
         return End(operation_id=operation.id, phase=operation.phase, at=self.now())
 
     def _notices(self, operation: Operation, text: str) -> tuple[Queue, ...]:
-        return (Queue(self._row(operation, OutgoingKind.NOTICE, text)),) if text else ()
+        return self._told(operation, OutgoingKind.NOTICE, text)
+
+    def _told(self, operation: Operation, kind: OutgoingKind, text: str) -> tuple[Queue, ...]:
+        """A text as rows: a list of what was done may be longer than a message can be."""
+        parts = split_text(text, self.limits.text_characters_max)
+        return tuple(Queue(self._row(operation, kind, part)) for part in parts)
 
     def _row(self, operation: Operation, kind: OutgoingKind, text: str) -> OutboxRow:
         return OutboxRow(

@@ -6,7 +6,7 @@ Rule 2: the text names the thing and the remedy, and holds no secret and no whol
 
 import attrs
 
-from engine.texts import whole
+from engine.texts import shortened, whole
 
 
 class EngineError(Exception):
@@ -114,11 +114,12 @@ class SendDelayed(SendError):
 
 
 def one_line(error: BaseException) -> str:
-    """What is wrong, in one line; of a group, its first member."""
+    """What is wrong, in one line of at most about 1,000 characters; of a group, its first member."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     try:
         text = whole(" ".join(str(error).split()))
-    except Exception:  # somebody's own __str__
+    except (Exception, SystemExit):  # somebody's own __str__
         text = ""
+    text = shortened(text)
     return text if isinstance(error, ToolFailed) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -374,5 +374,5 @@ class Events:
         for hook in tuple(self._hooks):
             try:
                 hook(event)
-            except Exception:
+            except (Exception, SystemExit):  # a hook that calls sys.exit() means itself
                 _log.exception("hook_failed", event_name=event.name, hook=repr(hook))

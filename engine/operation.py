@@ -131,6 +131,11 @@ class Operation:
         return self.burst[-1]
 
     @property
+    def open_messages(self) -> tuple[Message, ...]:
+        """The messages whose fates are written with its end, or its beginning."""
+        return (*self.passed_over, *self.burst, *self.stops.dropped, *self.stops.words)
+
+    @property
     def unsettled(self) -> tuple[Call, ...]:
         """The planned calls that have no outcome yet."""
         return tuple(call for id, call in self.calls.items() if id not in self.outcomes)

@@ -2,7 +2,8 @@
 
 Rule 1: a row is marked durably before its request: what is found so after a crash may have been sent.
 Rule 2: a row that may have been sent is sent once more, at most, and holds back no other.
-Rule 3: rows are in memory up to a bound; the others wait in the store, and no session waits for any (P10).
+Rule 3: rows are in memory up to a bound, a user's up to a smaller one; the others wait in the store, and no
+session waits for any (P10).
 """
 
 from collections import deque
@@ -39,11 +40,14 @@ from engine.pacing import Pace
 from engine.records import Records
 from engine.sending import GiveUp, SendOnceMore, Wait, after
 from engine.store import Mark, Reported
+from engine.texts import whole
 from engine.typing_signals import TypingSignals
 
 _log: Final = structlog.get_logger("midstream.outbox")
 _READ_AGAIN_SECONDS: Final = 1.0
 _MARK_AGAIN_SECONDS: Final = 1.0
+# A user's letters in a line: whoever has more to wait for must not take the places of all others (P11).
+_LINE_MAX: Final = 50
 
 
 @attrs.define(eq=False)
@@ -63,12 +67,32 @@ class _Letter:
 
 @attrs.define(eq=False)
 class _Line:
-    """One user's letters, in order.  A task sends them until there are none and the pace allows more."""
+    """One user's letters, in order.  A task sends them until there are none and the pace allows more.
+
+    Rows up to `loaded_to`, by sequence, are or were in memory; those up to `passed_to` wait in the store.
+    """
 
     user_id: str
     letters: deque[_Letter] = attrs.field(factory=deque)
     pace: Pace = attrs.field(factory=Pace)
     arrived: trio.Event = attrs.field(factory=trio.Event)
+    loaded_to: int = 0
+    passed_to: int = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether some of its rows are in the store only."""
+        return self.passed_to > self.loaded_to
+
+    def pass_over(self, row: OutboxRow) -> bool:
+        """Whether there is no room for this row: it is read when there is."""
+        if not self.has_more and len(self.letters) < _LINE_MAX:
+            self.loaded_to = max(self.loaded_to, row.sequence)
+            return False
+        # One that an operator has put back may be older than what is in memory.
+        self.loaded_to = min(self.loaded_to, row.sequence - 1)
+        self.passed_to = max(self.passed_to, row.sequence)
+        return True
 
 
 class Outbox:
@@ -103,8 +127,9 @@ class Outbox:
         self._passed_to = 0
         self._from_the_first = False
         self._is_reading = False
-        # Rows that needed no more sending since the present read began: it may have seen them before.
+        # Rows that need no more sending since a read began that goes on: it may have seen them before.
         self._ended: set[str] = set()
+        self._reads = 0
 
     # What is to be sent; all of it synchronous ----------------------------------------------------
 
@@ -126,6 +151,8 @@ class Outbox:
         for row in rows:
             if (letter := self._letters.get(row.id)) is not None:
                 self._end(letter)
+            elif self._reads:
+                self._ended.add(row.id)
 
     def hear(self, news: Iterable[Reported]) -> None:
         """What the provider says of rows that were sent, or may have been."""
@@ -167,9 +194,15 @@ class Outbox:
 
     # The letters in memory ------------------------------------------------------------------------
 
-    def _take(self, row: OutboxRow) -> None:
-        """Bring a row into memory, unless it is there: a reader may see one before its commit is heard of."""
+    def _take(self, row: OutboxRow, *, is_next: bool = False) -> None:
+        """Bring a row into memory, unless it is there: a reader may see one before its commit is heard of.
+
+        `is_next`: it was read for its user's line, which has room for it.
+        """
         if row.id in self._letters:
+            return
+        line = self._lines.get(row.user.id)
+        if row.state is SendState.PENDING and line is not None and not is_next and line.pass_over(row):
             return
         if row.state is SendState.FAILED:
             # Its report came before a crash; why it failed is told again if it fails again.
@@ -187,7 +220,7 @@ class Outbox:
         user_id = letter.row.user.id
         line = self._lines.get(user_id)
         if line is None:
-            line = self._lines[user_id] = _Line(user_id)
+            line = self._lines[user_id] = _Line(user_id, loaded_to=letter.row.sequence)
             self._nursery.start_soon(self._run_line, line)
         line.letters.append(letter)
         line.arrived.set()
@@ -204,7 +237,7 @@ class Outbox:
         """Forget a letter: it was sent, given up or dropped."""
         self._leave_line(letter)
         self._letters.pop(letter.row.id, None)
-        if self._is_reading:
+        if self._reads:
             self._ended.add(letter.row.id)
         self._tell_fewer()
 
@@ -219,19 +252,14 @@ class Outbox:
                 await self._fewer.wait()
             if self._from_the_first:
                 self._from_the_first, self._loaded_to = False, 0
-            self._ended.clear()
             passed_to = self._passed_to
             room = self._limits.outbox_rows_max - len(self._letters)
-            try:
-                rows = await self._records.read_unsent(room, after=self._loaded_to)
-            except Exception as error:  # whatever a row holds: it must not end everybody's work
-                _log.error("outbox_not_read", error=f"{type(error).__name__}: {error}")
-                await trio.sleep(_READ_AGAIN_SECONDS)
-                continue
+            rows = await self._read_unsent(room, after=self._loaded_to)
             for row in rows:
                 self._loaded_to = max(self._loaded_to, row.sequence)
                 if row.id not in self._ended:
                     self._take(row)
+            self._end_read()
             if len(rows) < room:
                 # What was committed before the read and is not in it needs no sending any more.
                 self._loaded_to = max(self._loaded_to, passed_to)
@@ -240,10 +268,42 @@ class Outbox:
         self._is_reading = False
         self._tell_fewer()
 
+    async def _read_line(self, line: _Line) -> None:
+        """Bring the next rows of one user into memory; what is committed meanwhile is passed over."""
+        loaded_to, passed_to = line.loaded_to, line.passed_to
+        rows = await self._read_unsent(_LINE_MAX, after=loaded_to, user_id=line.user_id)
+        if line.loaded_to == loaded_to:  # else an older one was passed over meanwhile
+            newest = rows[-1].sequence if rows else 0
+            line.loaded_to = newest if len(rows) == _LINE_MAX else max(newest, passed_to)
+        for row in rows:
+            if row.id not in self._ended:
+                self._take(row, is_next=True)
+        self._end_read()
+
+    async def _read_unsent(
+        self, limit: int, *, after: int, user_id: str | None = None
+    ) -> tuple[OutboxRow, ...]:
+        """Rows of the store.  Until `_end_read`, those that need no more sending are in `_ended`."""
+        self._reads += 1
+        while True:
+            try:
+                return await self._records.read_unsent(limit, after=after, user_id=user_id)
+            except Exception as error:  # whatever a row holds: it must not end everybody's work
+                _log.error("outbox_not_read", error=f"{type(error).__name__}: {error}")
+            await trio.sleep(_READ_AGAIN_SECONDS)
+
+    def _end_read(self) -> None:
+        self._reads -= 1
+        if not self._reads:
+            self._ended.clear()
+
     # One user's line ------------------------------------------------------------------------------
 
     async def _run_line(self, line: _Line) -> None:
-        while line.letters or not line.pace.is_over(trio.current_time(), self._limits):
+        while line.letters or line.has_more or not line.pace.is_over(trio.current_time(), self._limits):
+            if not line.letters and line.has_more:
+                await self._read_line(line)
+                continue
             if not line.letters:
                 line.arrived = trio.Event()
                 with trio.move_on_at(line.pace.paid_at(self._limits)):
@@ -324,7 +384,7 @@ class Outbox:
             _log.exception("outbound_failed", row_id=letter.row.id)
             return SendDelayed(f"{type(error).__name__} in the way out")
         self._number.failures = 0
-        await self._mark(letter, SendState.SENT, provider_id=provider_id or "")
+        await self._mark(letter, SendState.SENT, provider_id=provider_id)
         self._tell_sent(letter)
         return None
 
@@ -333,9 +393,13 @@ class Outbox:
         seconds = self._limits.send_seconds_max
         try:
             with trio.fail_after(seconds):
-                return await self._outbound(row)
+                taken: object = await self._outbound(row)
         except trio.TooSlowError:
             raise SendAmbiguous(f"no answer within {seconds:g} s (send_seconds_max)") from None
+        if taken is not None and not isinstance(taken, str):
+            # It was sent all the same: an error here would send it again.
+            _log.error("outbound_without_id", row_id=row.id, returned=type(taken).__name__)
+        return whole(taken) if isinstance(taken, str) else ""
 
     def _tell_sent(self, letter: _Letter) -> None:
         self._end(letter)
@@ -446,5 +510,5 @@ class Outbox:
             state=state,
             attempts=letter.attempts,
             provider_id=provider_id or letter.row.provider_id,
-            error=error,
+            error=whole(error),
         )

@@ -13,6 +13,7 @@ import attrs
 
 from engine.errors import PlanError, ToolFailed
 from engine.model import Outcome
+from engine.texts import shortened
 from engine.tools import Tool, from_json_form, to_json_form
 
 
@@ -213,7 +214,7 @@ def blocked_by(call: Call, outcomes: Mapping[str, Outcome]) -> str | None:
     needed = set(call.after) | {ref.call_id for ref in call.refs if not ref.has_default}
     for other in sorted(needed):
         if not outcomes[other].succeeded:
-            return f"{other!r} {outcomes[other].reason}"
+            return shortened(f"{other!r} {outcomes[other].reason}")
     return None
 
 

@@ -64,9 +64,11 @@ class Records:
         """An operation with its calls, None when it never began; may be cancelled."""
         return await self._read(lambda: self.store.read_operation(operation_id))
 
-    async def read_unsent(self, limit: int, *, after: int) -> tuple[OutboxRow, ...]:
-        """Outbox rows still to be sent; may be cancelled."""
-        return await self._read(lambda: self.store.read_unsent(limit, after=after))
+    async def read_unsent(
+        self, limit: int, *, after: int, user_id: str | None = None
+    ) -> tuple[OutboxRow, ...]:
+        """Outbox rows still to be sent, of everybody or of one user; may be cancelled."""
+        return await self._read(lambda: self.store.read_unsent(limit, after=after, user_id=user_id))
 
     async def _read(self, act: Callable[[], Awaitable[T]]) -> T:
         with self._bound():

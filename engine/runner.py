@@ -102,7 +102,7 @@ class Runner:
         except* Exception:
             _log.exception("session_crashed", operation_id=operation.id)
             self.beginnings.overtake(operation)
-            for message in (*operation.burst, *operation.stops.words):
+            for message in operation.open_messages:
                 self.on_suspended(message.id)
 
     def _take_next(self, session: ActiveSession) -> Operation:

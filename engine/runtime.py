@@ -7,20 +7,20 @@ Rule 2: the nursery closes before the store does; nothing is written to a closed
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import attrs
 import trio
 
 from engine.aside import Aside
-from engine.assistant import Assistant, Outbound
+from engine.assistant import Assistant, Outbound, is_async
 from engine.beginnings import Beginnings
 from engine.bursts import Debounce
 from engine.calls import Caller
 from engine.context import ContextManager
 from engine.endings import Endings
-from engine.errors import AssistantError, InboxFull, StoreUnavailable
+from engine.errors import AssistantError, InboxFull, StoreError, StoreUnavailable
 from engine.events import DrainFinished, DrainStarted, Events, MessageSettled, RecoveryStarted
 from engine.languages import Languages, with_acknowledgement
 from engine.limits import Limits
@@ -70,6 +70,7 @@ class Engine:
         self._now = now
         self._new_id = new_id
         self._receiving = 0
+        self._is_stalled = False
         self._drained: trio.Event | None = None
         self._all_ended = False
         self._threads = Threads(limits)
@@ -163,6 +164,8 @@ class Engine:
         ]
         if not changes:
             return
+        if self._is_stalled:
+            raise StoreUnavailable("the store has not answered yet; send them again later")
         if self._receiving + len(changes) > self.limits.writes_waiting_max:
             raise InboxFull("more messages wait to be written than writes_waiting_max; send them again later")
         self._receiving += len(changes)
@@ -171,11 +174,23 @@ class Engine:
             with trio.fail_after(self.limits.receive_seconds_max):
                 await self._store.write(changes)
         except trio.TooSlowError:
+            self._stall()
             raise StoreUnavailable(
                 f"the store did not answer for {self.limits.receive_seconds_max:g} s (receive_seconds_max)"
             ) from None
         finally:
             self._receiving -= len(changes)
+
+    def _stall(self) -> None:
+        """What was handed over is still on its way: take nothing more in until that is through."""
+        if not self._is_stalled:
+            self._is_stalled = True
+            self._nursery.start_soon(self._wait_answered)
+
+    async def _wait_answered(self) -> None:
+        with suppress(StoreError):
+            await self._store.check()  # behind all that was handed over before
+        self._is_stalled = False
 
     async def process_message(self, user_id: str, text: str) -> Fate:
         """Take one message in and wait for its fate.  Cancelling this cancels only the wait.
@@ -295,6 +310,11 @@ class Engine:
         for accepted in committed.accepted:
             self.sessions.deliver(accepted)
 
+    def leave(self, committed: Committed) -> None:
+        """Tell whoever waits that the next start goes on with what was committed."""
+        for accepted in committed.accepted:
+            self._waiters.suspend(accepted.message.id)
+
     def _on_sent(self, row: OutboxRow) -> None:
         # WhatsApp hides the typing indicator at our next message; after a reply that is right.
         if row.kind is not OutgoingKind.REPLY:
@@ -329,8 +349,10 @@ async def open_engine(
     is_open = False
 
     def on_commit(committed: Committed) -> None:
-        if is_open:  # what is committed when all tasks have ended is the next start's
+        if is_open:
             engine.on_commit(committed)
+        else:  # what is committed when all tasks have ended is the next start's
+            engine.leave(committed)
 
     async with store.open(on_commit), trio.open_nursery() as nursery:
         engine = Engine(
@@ -348,7 +370,7 @@ async def open_engine(
         try:
             await engine.recover()
             yield engine
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             body_error = error  # raised below: from in here it would arrive wrapped in a group
         finally:
             with trio.CancelScope(shield=True):  # bounded by drain itself
@@ -361,6 +383,10 @@ async def open_engine(
 
 def _policy(policy: str | Policy) -> Policy:
     if not isinstance(policy, str):
+        if not callable(policy) or is_async(policy):
+            raise AssistantError(
+                f"policy must be a plain function of a message and a snapshot, not {policy!r}"
+            )
         return policy
     if policy not in POLICIES:
         raise AssistantError(f"there is no policy {policy!r}; there are: {', '.join(POLICIES)}")

@@ -111,7 +111,10 @@ class SessionManager:
         elif decision is Decision.REJECT and session is not None and session.operation is not None:
             self._reject(message, "policy", "rejected", f"{session.operation.id}-rejected")
         elif not is_recovered and (limit := self._limit_reached(session, decision)):
-            self._reject(message, limit, "too_busy" if limit == "sessions_max" else "too_many_wait")
+            # Told once an operation, however many there are.
+            running = session.operation if session else None
+            row_id = f"{running.id}-{limit}" if running else None
+            self._reject(message, limit, "too_busy" if session is None else "too_many_wait", row_id)
         else:
             self._admit(accepted, decision, is_recovered=is_recovered)
 
@@ -272,7 +275,7 @@ class SessionManager:
         finally:
             left = [waiting.message for waiting in session.waiting]
             if session.operation is not None:
-                left += (*session.operation.burst, *session.operation.stops.words)
+                left += session.operation.open_messages
             for message in left:
                 self.on_suspended(message.id)
             del self._sessions[session.user.id]

@@ -62,6 +62,15 @@ def with_calls(text: str, titles: Iterable[str]) -> str:
     return text.replace(CALLS, ", ".join(listed)) if listed else ""
 
 
+def shortened(text: str, characters_max: int = 1_000) -> str:
+    """The beginning of a text that is too long: an error may be a whole page, and is copied as it is told.
+
+    >>> shortened("no route to host", 8)
+    'no route…'
+    """
+    return text if len(text) <= characters_max else f"{text[:characters_max]}…"
+
+
 def whole(text: str) -> str:
     """The text as it can be stored and sent: half an emoji, cut by somebody in two, becomes "?".
 

@@ -82,9 +82,14 @@ class Threads:
         def work() -> Any:
             try:
                 return function()
-            except BaseException as error:
+            except (Exception, SystemExit, KeyboardInterrupt, trio.Cancelled) as error:
                 run.error = one_line(error)
                 raise
+            except (
+                BaseException
+            ) as error:  # asyncio's CancelledError, of a loop of its own: it ends nobody else
+                run.error = one_line(error)
+                raise RuntimeError(run.error) from error
 
         try:
             # cast: trio asks for the two methods above and nothing else of a limiter.

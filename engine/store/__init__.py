@@ -410,8 +410,13 @@ class Store(Protocol):
         """What earlier processes left behind, one item a user, in the order of their first message."""
         ...
 
-    async def read_unsent(self, limit: int, *, after: int = 0) -> tuple[OutboxRow, ...]:
-        """The first `limit` outbox rows still to be sent whose sequence is above `after`, in order."""
+    async def read_unsent(
+        self, limit: int, *, after: int = 0, user_id: str | None = None
+    ) -> tuple[OutboxRow, ...]:
+        """The first `limit` outbox rows still to be sent whose sequence is above `after`, in order.
+
+        Of one user only, when it is named.
+        """
         ...
 
     async def read_depths(self) -> Depths:

@@ -57,7 +57,7 @@ class MemoryStore:
         self._connection.execute("COMMIT")
         try:
             self._listener(committed)
-        except Exception:
+        except (Exception, SystemExit):
             _log.exception("listener_failed")
         await trio.lowlevel.checkpoint()
 
@@ -81,9 +81,11 @@ class MemoryStore:
         """See `Store.read_unfinished`."""
         return await self._read(reads.read_unfinished)
 
-    async def read_unsent(self, limit: int, *, after: int = 0) -> tuple[OutboxRow, ...]:
+    async def read_unsent(
+        self, limit: int, *, after: int = 0, user_id: str | None = None
+    ) -> tuple[OutboxRow, ...]:
         """See `Store.read_unsent`."""
-        return await self._read(lambda connection: reads.read_unsent(connection, limit, after))
+        return await self._read(lambda connection: reads.read_unsent(connection, limit, after, user_id))
 
     async def read_depths(self) -> Depths:
         """See `Store.read_depths`."""

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -157,16 +157,13 @@ class DyingStore(SqliteStore):
     def __init__(self, reaper: Reaper, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._reaper = reaper
-        self._group: list[Any] = []
+        self._group: Sequence[Any] = ()
 
-    def _run_writer(self, connection: Any, *arguments: Any) -> None:
-        connection.executescript(HISTORY.format(life=self._reaper.life))
-        super()._run_writer(Watched(connection, self._kinds, self._reaper), *arguments)  # type: ignore[arg-type]
-
-    def _gather(self, first: Any) -> tuple[list[Any], bool]:
-        gathered = super()._gather(first)
-        self._group = gathered[0]
-        return gathered
+    def _write_group(self, connection: sqlite3.Connection, group: Sequence[Any]) -> None:
+        if not self._group:
+            connection.executescript(HISTORY.format(life=self._reaper.life))
+        self._group = group
+        super()._write_group(Watched(connection, self._kinds, self._reaper), group)  # type: ignore[arg-type]
 
     def _kinds(self) -> list[str]:
         """What stands in the transaction; what was refused or known already does not."""

@@ -573,8 +573,8 @@ async def test_a_row_that_was_sent_while_all_rows_were_read_is_not_sent_again(
     """The reader saw it on its way; when it has done reading, the row has arrived."""
 
     class SlowToRead(MortalStore):
-        async def read_unsent(self, limit, *, after=0):
-            rows = await super().read_unsent(limit, after=after)
+        async def read_unsent(self, limit, *, after=0, user_id=None):
+            rows = await super().read_unsent(limit, after=after, user_id=user_id)
             await trio.sleep(5)
             return rows
 

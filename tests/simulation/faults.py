@@ -253,7 +253,7 @@ OTHERS: Final[Mapping[str, Fault]] = {
         9,
         (
             "store/sqlite/changes.py",
-            """_drop(connection, "user_id = ? AND kind = 'acknowledgement'", row.user.id, brought)""",
+            "_drop(connection, _ACKNOWLEDGEMENTS, row.user.id, brought)",
             "pass",
         ),
     ),

@@ -82,7 +82,7 @@ class SqliteStore:
             try:
                 self._writer = Worker(
                     "midstream-store",
-                    do=lambda group: _commit_group(writer, group, self._path),
+                    do=partial(self._write_group, writer),
                     answer=lambda group: _answer(group, listener),
                     group_max=_GROUP_MAX,
                 )
@@ -94,7 +94,8 @@ class SqliteStore:
                 )
                 yield
             finally:
-                await self._close(writer, reader)
+                with trio.CancelScope(shield=True):
+                    await self._close(writer, reader)
 
     async def _close(self, *connections: sqlite3.Connection) -> None:
         workers = (self._writer, self._reader)
@@ -112,6 +113,10 @@ class SqliteStore:
     async def check(self) -> None:
         """See `Store.check`."""
         await self._hand_over(_Write(()))
+
+    def _write_group(self, connection: sqlite3.Connection, group: Sequence[_Write]) -> None:
+        """In the writer's thread."""
+        _commit_group(connection, group, self._path)
 
     async def _hand_over(self, write: _Write) -> None:
         if self._writer is None:
@@ -152,9 +157,11 @@ class SqliteStore:
         """See `Store.read_unfinished`."""
         return await self._read(reads.read_unfinished)
 
-    async def read_unsent(self, limit: int, *, after: int = 0) -> tuple[OutboxRow, ...]:
+    async def read_unsent(
+        self, limit: int, *, after: int = 0, user_id: str | None = None
+    ) -> tuple[OutboxRow, ...]:
         """See `Store.read_unsent`."""
-        return await self._read(lambda connection: reads.read_unsent(connection, limit, after))
+        return await self._read(lambda connection: reads.read_unsent(connection, limit, after, user_id))
 
     async def read_depths(self) -> Depths:
         """See `Store.read_depths`."""
@@ -167,7 +174,7 @@ def _answer(group: Sequence[_Write], listener: Listener) -> None:
         if write.committed is not None:
             try:
                 listener(write.committed)
-            except Exception:  # a bug in the engine must not end the store
+            except (Exception, SystemExit):  # a bug in the engine must not end the store
                 _log.exception("listener_failed")
         write.done.set()
 

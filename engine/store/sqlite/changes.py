@@ -233,15 +233,22 @@ def _interrupt(connection: sqlite3.Connection, change: Interrupt, brought: Uncom
     ).rowcount
     if not interrupted:
         return
-    _drop(connection, "operation_id = ? AND kind = 'note'", change.operation_id, brought)
+    _drop(connection, _NOTES, change.operation_id, brought)
     if change.acknowledgement is not None:
         _queue(connection, Queue(change.acknowledgement), brought)
 
 
-def _drop(connection: sqlite3.Connection, which: str, id: str, brought: Uncommitted) -> None:
+# By name: SQLite would rather read all the rows that their user ever had.
+_ACKNOWLEDGEMENTS: Final = "INDEXED BY outbox_acknowledgements", "user_id = ? AND kind = 'acknowledgement'"
+_NOTES: Final = "", "operation_id = ? AND kind = 'note'"
+
+
+def _drop(connection: sqlite3.Connection, rows: tuple[str, str], id: str, brought: Uncommitted) -> None:
     """Drop rows that are not on their way."""
+    index, which = rows
     dropped = connection.execute(
-        f"UPDATE outbox SET state = 'dropped' WHERE {which} AND state = 'pending' RETURNING {ROW_COLUMNS}",
+        f"UPDATE outbox {index} SET state = 'dropped' WHERE {which} AND state = 'pending'"
+        f" RETURNING {ROW_COLUMNS}",
         (id,),
     ).fetchall()
     brought.dropped.extend(row_of(columns) for columns in dropped)
@@ -294,7 +301,7 @@ def _settle(connection: sqlite3.Connection, change: Settle, brought: Uncommitted
         brought.settled.append(Settled(message=message_of(settled), fate=change.fate))
         if isinstance(change.fate, Stopped):
             # What the acknowledgement speaks of is not coming.
-            _drop(connection, "user_id = ? AND kind = 'acknowledgement'", settled[1], brought)
+            _drop(connection, _ACKNOWLEDGEMENTS, settled[1], brought)
             # P13: whoever stops has ended the row of interruptions.
             connection.execute(
                 "UPDATE users SET interruptions = 0 WHERE id = ? AND interruptions > 0",
@@ -325,7 +332,7 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
     if queued:
         if row.kind in (OutgoingKind.REPLY, OutgoingKind.APOLOGY):
             # P9: whoever has the answer need not be told that it is being looked for.
-            _drop(connection, "user_id = ? AND kind = 'acknowledgement'", row.user.id, brought)
+            _drop(connection, _ACKNOWLEDGEMENTS, row.user.id, brought)
         brought.queued.append(row)
 
 
@@ -335,9 +342,10 @@ _BEFORE_A_REQUEST: Final = frozenset({SendState.SENDING, SendState.RESENDING})
 
 # P9: an acknowledgement that was on its way when the answer was recorded, and did not arrive.
 _OVERTAKEN: Final = (
+    "",
     "id = ? AND kind = 'acknowledgement' AND EXISTS (SELECT 1 FROM outbox AS later"
     " WHERE later.user_id = outbox.user_id AND later.sequence > outbox.sequence"
-    " AND later.kind IN ('reply', 'apology'))"
+    " AND later.kind IN ('reply', 'apology'))",
 )
 
 

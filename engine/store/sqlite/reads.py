@@ -167,11 +167,16 @@ def _with_others(unfinished: Unfinished, others: Mapping[str, tuple[Message, ...
     return attrs.evolve(unfinished, operations=operations)
 
 
-def read_unsent(connection: sqlite3.Connection, limit: int, after: int) -> tuple[OutboxRow, ...]:
+def read_unsent(
+    connection: sqlite3.Connection, limit: int, after: int, user_id: str | None
+) -> tuple[OutboxRow, ...]:
     """See `Store.read_unsent`."""
     rows = connection.execute(
-        f"SELECT {ROW_COLUMNS} FROM outbox WHERE {UNSENT} AND sequence > ? ORDER BY sequence LIMIT ?",
-        (after, limit),
+        # By name: not through all the rows that a user ever had.
+        f"SELECT {ROW_COLUMNS} FROM outbox INDEXED BY outbox_unsent"
+        f" WHERE {UNSENT} AND sequence > :after AND (:user IS NULL OR user_id = :user)"
+        " ORDER BY sequence LIMIT :limit",
+        {"after": after, "user": user_id, "limit": limit},
     )
     return tuple(row_of(columns) for columns in rows)
 

@@ -34,10 +34,9 @@ class Worker(Generic[T]):
         self._jobs.put(job)
 
     async def finish(self) -> None:
-        """Do what was handed over and end the thread; not to be cancelled."""
+        """Do what was handed over and end the thread.  To be shielded by the caller."""
         self._jobs.put(None)
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(self._thread.join)
+        await trio.to_thread.run_sync(self._thread.join)
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
