@@ -2,13 +2,12 @@
 
 A seed gives a scenario, and nothing else does: users who change their mind, plans of any shape, tools that
 are slow, fail or hang, a store that fails and a process that dies at any record point, a Graph API that errs.
-What the fake world saw stands in a ledger; the promises are asked of that ledger and of the database that
-was left, never of what the engine said of itself.
+What the fake world saw stands in a ledger; the promises are held against each of its entries and against the
+database that was left, never against what the engine said of itself.
 """
 
-from engine.simulation.evidence import Broken, Evidence
 from engine.simulation.ledger import Entry, Ledger
-from engine.simulation.promises import check_all
+from engine.simulation.rules import Broken
 from engine.simulation.run import Report, simulate
 from engine.simulation.scenario import Scenario
 from engine.simulation.seeds import make_scenario
@@ -17,11 +16,9 @@ from engine.simulation.shrink import shrink
 __all__ = [
     "Broken",
     "Entry",
-    "Evidence",
     "Ledger",
     "Report",
     "Scenario",
-    "check_all",
     "make_scenario",
     "shrink",
     "simulate",

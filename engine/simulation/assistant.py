@@ -18,7 +18,7 @@ from engine.tools import Tool, ToolContext, tool
 TOOL_SECONDS: Final = 8.0
 IDEMPOTENT: Final = ("look", "hold")
 UNDOABLE: Final = ("hold", "book")
-_REUSABLE_SECONDS: Final = 20.0
+REUSABLE_SECONDS: Final = 20.0
 
 
 def make_assistant(world: World) -> Assistant:
@@ -42,7 +42,7 @@ class _Mind:
             TOOL_SECONDS,
             idempotent=name in IDEMPOTENT,
             undo=self.undo if name in UNDOABLE else None,
-            reusable_seconds=_REUSABLE_SECONDS if name == "look" else 0,
+            reusable_seconds=REUSABLE_SECONDS if name == "look" else 0,
         )
         return made(act)
 
@@ -59,7 +59,7 @@ class _Mind:
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
         work = self._work(message)
-        with self._seen("adapt", message.user.id, message.id, *_shown(context)):
+        with self._seen("adapt", message.user.id, message.id, _burst(context)):
             await trio.sleep(work.adapting)
             _fail_if(work.fails == "adapt")
         rounds = {id.split(".")[1] for id in results if id.startswith(f"{message.id}.")}
@@ -69,7 +69,7 @@ class _Mind:
 
     async def respond(self, message: Message, results: Results, context: Context) -> Reply:
         work = self._work(message)
-        with self._seen("respond", message.user.id, message.id, *_shown(context)):
+        with self._seen("respond", message.user.id, message.id, _burst(context)):
             await trio.sleep(work.responding)
             _fail_if(work.fails == "respond")
         return Reply(f"answer to {message.id}")
@@ -112,10 +112,15 @@ class _Mind:
             self.world.write(f"{what} ends", user, key, how)
 
 
+def _burst(context: Context) -> str:
+    """The messages to work on."""
+    return ",".join(message.id for message in context.burst)
+
+
 def _shown(context: Context) -> tuple[Any, ...]:
-    """What a planner or a responder is shown, as far as promises speak of it."""
+    """What a planner is shown, as far as promises speak of it."""
     return (
-        ",".join(message.id for message in context.burst),
+        _burst(context),
         ",".join(f"{one.message.id}:{_statuses(one.results)}" for one in context.superseded),
         ",".join(turn.message_id for turn in context.history if turn.role == "user"),
     )

@@ -51,8 +51,9 @@ def run_seeds(
         tally.cpu_seconds += time.process_time() - began_at
         tally.add(report)
         if report.broken:
-            for line in failure_lines(report, policy):
+            for line in failure_lines(report):
                 say(line)
+            say(_how_to_see(report, policy))
             if stop_at_first:
                 break
         if time.monotonic() - said_at > _SECONDS_BETWEEN_LINES:
@@ -72,16 +73,20 @@ def run_one(seed: int, *, policy: str | None, say: Callable[[str], None]) -> int
     return 1 if report.broken else 0
 
 
-def failure_lines(report: Report, policy: str | None) -> Iterable[str]:
-    """What is broken, the shortest trail that breaks it, and the command that shows the whole one."""
+def failure_lines(report: Report) -> Iterable[str]:
+    """What is broken, and the shortest trail that breaks it."""
     small = shrink(report)
     yield f"seed {report.scenario.seed} broke {len(report.broken)}, policy {report.scenario.policy}:"
     yield from (f"  {broken}" for broken in report.broken)
     yield "the shortest trail found:"
     yield from (f"  {line}" for line in (*_scenario_lines(small.scenario), *small.trail))
     yield from (f"  {broken}" for broken in small.broken)
+
+
+def _how_to_see(report: Report, policy: str | None) -> str:
+    """The command that shows the whole trail."""
     option = f" --policy {policy}" if policy else ""
-    yield f"to see it again: midstream simulate --seed {report.scenario.seed}{option}"
+    return f"to see it again: midstream simulate --seed {report.scenario.seed}{option}"
 
 
 def _scenario_lines(scenario: Scenario) -> Iterable[str]:

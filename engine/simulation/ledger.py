@@ -5,7 +5,6 @@ Rule 2: what a dead process still does is seen by nobody.
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -35,24 +34,19 @@ class Ledger:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self._by_kind: defaultdict[str, list[Entry]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 
-    def write(self, at: float, life: int, what: str, user: str, key: str, *more: Any) -> int:
-        """One more; returns its place."""
-        n = len(self.entries)
-        entry = Entry(n, at, life, what, user, key, more)
+    def write(self, at: float, life: int, what: str, user: str, key: str, *more: Any) -> Entry:
+        """One more."""
+        entry = Entry(len(self.entries), at, life, what, user, key, more)
         self.entries.append(entry)
-        self._by_kind[what].append(entry)
-        return n
+        return entry
 
     def of(self, *what: str) -> list[Entry]:
         """The entries of these kinds, in order."""
-        if len(what) == 1:
-            return list(self._by_kind[what[0]])
-        return sorted(entry for kind in what for entry in self._by_kind[kind])
+        return [entry for entry in self.entries if entry.what in what]
 
     @property
     def hash(self) -> str:

@@ -6,17 +6,19 @@ Rule 2: a write that a death comes before was never made; after one that a death
 
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import trio
 
 from engine.errors import StoreUnavailable
+from engine.model import Failed, Fate, Ignored, Merged, Message, Rejected, Stopped, Superseded
 from engine.phases import Phase
+from engine.plan import Call
 from engine.simulation.scenario import Death, Trouble
-from engine.simulation.world import World
+from engine.simulation.world import EPOCH, World
 from engine.store import (
     Begin,
     Change,
@@ -106,6 +108,8 @@ class FaultyStore(MemoryStore):
         return await super()._read(query)
 
     def _trouble(self) -> Trouble | None:
+        if not self._troubles:
+            return None
         at = self._world.seconds
         for trouble in self._troubles:
             if trouble.at <= at < trouble.at + trouble.seconds:
@@ -151,7 +155,7 @@ class FaultyStore(MemoryStore):
             match change:
                 case Begin():
                     self._users[change.operation_id] = user = change.message.user.id
-                    write("begins", user, change.operation_id, ",".join(change.burst))
+                    write("begins", user, change.operation_id, *_begun(change))
                 case Intended():
                     for call_id in change.call_ids:
                         write("intends", self._user(change), f"{change.operation_id}/{call_id}")
@@ -164,58 +168,30 @@ class FaultyStore(MemoryStore):
 
     def _note(self, committed: Committed) -> None:
         """What it has written."""
-        write = self._world.write
+        write, number = self._world.write, self._world.writes
         for accepted in committed.accepted:
             message = accepted.message
-            write("heard", message.user.id, message.id, accepted.newest or "")
+            write("heard", message.user.id, message.id, _seconds(message), accepted.burst_id)
         for change in self._applied:
-            self._note_change(change)
+            note = _NOTES.get(type(change))
+            if note is not None:
+                for what, key, *more in note(change):
+                    write(what, self._users.get(key.partition("/")[0], ""), key, *more)
+            elif type(change) is End:
+                write("ended", self._user(change), change.operation_id, change.phase.value, number)
+            elif type(change) is Mark:
+                write("marked", self._users[change.row_id], change.row_id, change.state.value)
         for settled in committed.settled:
-            write("fate", settled.message.user.id, settled.message.id, settled.fate.name)
+            fate = settled.fate
+            write("fate", settled.message.user.id, settled.message.id, fate.name, _detail(fate))
         for row in committed.dropped:
             write("dropped", row.user.id, row.id)
         for row in committed.queued:
             self._users[row.id] = row.user.id
-            write("queued", row.user.id, row.id, row.kind.value, row.operation_id, self._world.writes)
+            what = (row.kind.value, row.operation_id, number, row.text)
+            write("queued", row.user.id, row.id, *what)
         for reported in committed.reported:
             write("reported", reported.row.user.id, reported.row.id, reported.report.delivery.value)
-
-    def _note_change(self, change: Change) -> None:
-        write = self._world.write
-        match change:
-            case Begin():
-                write("begun", self._user(change), change.operation_id)
-            case Resume():
-                write("resumed", self._user(change), change.operation_id)
-            case Suspend():
-                write("suspended", self._user(change), change.operation_id)
-            case Planned():
-                joined = ",".join(change.joined)
-                write("planned", self._user(change), change.operation_id, change.round, joined)
-            case Intended():
-                for call_id in change.call_ids:
-                    write("intended", self._user(change), f"{change.operation_id}/{call_id}")
-            case UndoIntended():
-                write("undo intended", self._user(change), f"{change.operation_id}/{change.call_id}")
-            case Undone():
-                write(
-                    "undone",
-                    self._user(change),
-                    f"{change.operation_id}/{change.call_id}",
-                    change.status.value,
-                )
-            case Happened():
-                for outcome in change.outcomes:
-                    key = f"{change.operation_id}/{outcome.call_id}"
-                    write("outcome", self._user(change), key, outcome.status.value)
-            case Interrupt():
-                write("interrupted", self._user(change), change.operation_id, change.reason.value)
-            case End():
-                write(
-                    "ended", self._user(change), change.operation_id, change.phase.value, self._world.writes
-                )
-            case Mark():
-                write("marked", self._users[change.row_id], change.row_id, change.state.value)
 
     def _user(self, change: Any) -> str:
         return self._users.get(change.operation_id, "")
@@ -225,3 +201,62 @@ class FaultyStore(MemoryStore):
         cursor = self._connection.execute(f"SELECT * FROM {table}")  # noqa: S608  # a name of ours
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _begun(change: Begin) -> tuple[str, str]:
+    return ",".join(change.burst), change.message.id
+
+
+def _planned(call: Call) -> str:
+    about = call.args["act"]
+    return f"{call.id}:{call.tool}:{about if isinstance(about, str) else ''}"
+
+
+def _seconds(message: Message) -> int:
+    return (message.timestamp or 0) - EPOCH
+
+
+def _detail(fate: Fate) -> str:
+    """By which, into which, why, or what was told."""
+    match fate:
+        case Superseded():
+            return fate.by
+        case Merged():
+            return fate.into
+        case Stopped():
+            return fate.told
+        case Rejected() | Ignored() | Failed():
+            return fate.reason
+    return ""
+
+
+# What is noted of each change: what, which, what else.
+_NOTES: Final[Mapping[type, Callable[[Any], Iterable[tuple[Any, ...]]]]] = {
+    Begin: lambda change: [("begun", change.operation_id, *_begun(change))],
+    Resume: lambda change: [("resumed", change.operation_id)],
+    Suspend: lambda change: [("suspended", change.operation_id)],
+    Planned: lambda change: [
+        (
+            "planned",
+            change.operation_id,
+            change.round,
+            ",".join(change.joined),
+            ",".join(map(_planned, change.calls)),
+        )
+    ],
+    Intended: lambda change: [("intended", f"{change.operation_id}/{id}") for id in change.call_ids],
+    Happened: lambda change: [
+        (
+            "outcome",
+            f"{change.operation_id}/{outcome.call_id}",
+            outcome.status.value,
+            outcome.reused,
+        )
+        for outcome in change.outcomes
+    ],
+    UndoIntended: lambda change: [("undo intended", f"{change.operation_id}/{change.call_id}")],
+    Undone: lambda change: [("undone", f"{change.operation_id}/{change.call_id}", change.status.value)],
+    Interrupt: lambda change: [
+        ("interrupted", change.operation_id, change.reason.value, change.by or "", change.undo)
+    ],
+}

@@ -2,6 +2,7 @@
 
 Rule 1: the world outlives processes: what a dead one still does changes nothing and is not seen.
 Rule 2: what it does follows from the scenario alone.
+Rule 3: it ends at the entry that breaks a promise: nothing is seen after that.
 """
 
 import heapq
@@ -15,6 +16,7 @@ from engine.errors import EngineError
 from engine.model import DeliveryReport, Message, User
 from engine.runtime import Engine
 from engine.simulation.ledger import Ledger
+from engine.simulation.rules import Broken, Watch
 from engine.simulation.scenario import Delivery, Said, Scenario
 
 # When the world began, in seconds since 1970.
@@ -36,9 +38,13 @@ class _Due:
 class World:
     """One scenario on its way.  `seconds` is world time, over all lives."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, watch: Watch) -> None:
         self.scenario = scenario
         self.ledger = Ledger()
+        self.broken: list[Broken] = []
+        # What a rule itself has raised: it must not look like a fault of a tool.
+        self.error: Exception | None = None
+        self._see = watch.see
         self.life = 0
         self.dead = True
         self.writes = 0
@@ -48,6 +54,7 @@ class World:
         self.is_at_rest = False
         self.is_restless = False  # nothing happens any more, and it does not come to rest
         self._began_at = 0.0  # world time at the start of this life
+        self._clock = trio.current_time  # this life's own
         self._said = scenario.said
         self._users: dict[str, str] = {said.id: said.user for said in self._said.values()}
         self._ids = itertools.count(1)
@@ -64,11 +71,13 @@ class World:
     @property
     def seconds(self) -> float:
         """World time."""
-        return self._began_at + trio.current_time()
+        return self._began_at + self._clock()
 
     def now(self) -> float:
         """The wall clock, in seconds since 1970; it may have been set by somebody."""
         at = self.seconds
+        if not self.scenario.jumps:
+            return EPOCH + at
         return EPOCH + at + sum(jump.by for jump in self.scenario.jumps if jump.at <= at)
 
     def new_id(self) -> str:
@@ -78,7 +87,8 @@ class World:
     def begin(self, at: float) -> None:
         """A process starts at this world time.  Called inside its Trio run."""
         self.life += 1
-        self._began_at = at - trio.current_time()
+        self._clock = trio.lowlevel.current_clock().current_time
+        self._began_at = at - self._clock()
         self.dead = False
         self.down = 1.0
         self.scope = trio.CancelScope()
@@ -88,16 +98,34 @@ class World:
 
     def die(self) -> None:
         """The process is gone: from here on it does nothing."""
+        self.write("death", "", str(self.life))
+        self._end_life()
+
+    def _end_life(self) -> None:
         if not self.dead:
-            self.write("death", "", str(self.life))
             self.died_at = self.seconds
             self.dead = True
             self.scope.cancel()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether a promise is broken: it does not go on."""
+        return bool(self.broken or self.error)
+
     def write(self, what: str, user: str, key: str, *more: Any) -> None:
-        """Into the ledger, unless it is the dead who write."""
-        if not self.dead:
-            self.ledger.write(self.seconds, self.life, what, user, key, *more)
+        """Into the ledger, unless it is the dead who write; the promises are held against it at once."""
+        if self.dead:
+            return
+        entry = self.ledger.write(self.seconds, self.life, what, user, key, *more)
+        try:
+            broken = self._see(entry)
+        except Exception as error:
+            self.error = error
+            self._end_life()
+            return
+        if broken:
+            self.broken.extend(broken)
+            self._end_life()
 
     def user_of(self, message_id: str) -> str:
         """Whose message it is."""

@@ -26,12 +26,11 @@ HANG_SECONDS = 600.0
 
 @attrs.frozen(kw_only=True)
 class Caught:
-    """What caught a fault: the first seed in which its promise is broken, None when none does."""
+    """What caught a fault: where its promise is broken first, a seed or its own world; "none" if nowhere."""
 
-    seed: int | None
+    where: str
     policy: str
-    broken: tuple[str, ...]
-    checks: tuple[str, ...]
+    broken: str
 
 
 def put(fault: Fault, folder: Path) -> None:
@@ -47,9 +46,10 @@ def put(fault: Fault, folder: Path) -> None:
 def catch(fault: Fault, folder: Path) -> Caught:
     """Put the fault into a folder, and run it there until it is caught."""
     put(fault, folder)
+    hunt = str(Path(__file__).with_name("hunt.py"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     ran = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("hunt.py")), str(fault.promise), str(SEEDS)],
+        [sys.executable, hunt, str(fault.promise), str(SEEDS), *([fault.world] if fault.world else [])],
         cwd=folder,
         env={**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -58,17 +58,15 @@ def catch(fault: Fault, folder: Path) -> Caught:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
-    found = json.loads(ran.stdout)
-    return Caught(**{**found, "broken": tuple(found["broken"]), "checks": tuple(found["checks"])})
+    return Caught(**json.loads(ran.stdout))
 
 
 def table(caught: Mapping[str, Caught]) -> Iterator[str]:
     """Each fault with what caught it."""
     width = max(map(len, caught), default=0)
-    yield f"{'fault':{width}}  seed  policy     what caught it"
+    yield f"{'fault':{width}}  seed   policy     what caught it"
     for name, one in caught.items():
-        seed = "none" if one.seed is None else one.seed
-        yield f"{name:{width}}  {seed:4}  {one.policy:9}  {one.broken[0] if one.broken else ''}"
+        yield f"{name:{width}}  {one.where:>5}  {one.policy:9}  {one.broken}".rstrip()
 
 
 def catch_all(names: Iterable[str]) -> Mapping[str, Caught]:

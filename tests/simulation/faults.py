@@ -15,14 +15,18 @@ Substitution = tuple[str, str, str]
 
 @attrs.frozen
 class Fault:
-    """One fault: the number of the promise that it breaks, and how it is made."""
+    """One fault: the number of the promise that it breaks, and how it is made.
+
+    `world`: the one in `found.py` that shows it, where a thousand seeds would not.
+    """
 
     promise: int
     substitutions: tuple[Substitution, ...]
+    world: str = ""
 
 
-def _fault(promise: int, *substitutions: Substitution) -> Fault:
-    return Fault(promise, substitutions)
+def _fault(promise: int, *substitutions: Substitution, world: str = "") -> Fault:
+    return Fault(promise, substitutions, world)
 
 
 _INTENT: Final = (
@@ -296,6 +300,36 @@ OTHERS: Final[Mapping[str, Fault]] = {
         14, ("recovery.py", " and not (tool and tool.idempotent)\n", " and False\n")
     ),
     "taken back again": _fault(14, ("undoing.py", " and outcome.undo is None and ", " and ")),
+    "a message that joins is lost": _fault(
+        4,
+        (
+            "orchestrator.py",
+            "            *(Settle(message.id, Merged(operation.message.id)) for message in merged),\n",
+            "",
+        ),
+    ),
+    "reused beyond its time": _fault(
+        7, ("reuse.py", "0 <= now - at <= tool.reusable_seconds", "0 <= now - at")
+    ),
+    "undone in the order in which it was done": _fault(
+        6, ("undoing.py", "in reversed(operation.started)", "in tuple(operation.started)")
+    ),
+    "an act is made anew after its record": _fault(
+        14,
+        (
+            "recovery.py",
+            "known = tuple(call.outcome for call in record.calls if call.outcome is not None)",
+            "known = ()",
+        ),
+    ),
+    "the newest message is forgotten": _fault(
+        12,
+        (
+            "store/sqlite/changes.py",
+            "        newest_id, newest_timestamp = message.id, timestamp\n",
+            "        pass\n",
+        ),
+    ),
     "planned again": _fault(
         14,
         (
@@ -308,6 +342,25 @@ OTHERS: Final[Mapping[str, Fault]] = {
 
 # Bugs that it has found, put back.
 FOUND: Final[Mapping[str, Fault]] = {
+    "a commit that was written is undone": _fault(
+        8,
+        (
+            "endings.py",
+            "        if operation.is_commit_in_doubt and await self._is_completed(operation):\n",
+            "        if False:\n",
+        ),
+        world="a commit that is written after it was given up",
+    ),
+    "a message in the instant of a suspension is not heard": _fault(
+        3,
+        ("runner.py", "        if overtaking is not None:\n", "        if False:\n"),
+        world="a message to an operation that is suspended",
+    ),
+    "a stop is told that nothing was done": _fault(
+        4,
+        ("endings.py", "if operation.undo or operation.stops or ", "if operation.undo or "),
+        world="an acknowledgement that is dropped as it is written",
+    ),
     "a plan replaces a call that a crash cut short": _fault(
         6, ("orchestrator.py", "if to_finish := operation.to_finish:", "if to_finish := ():")
     ),

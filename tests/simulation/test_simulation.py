@@ -19,7 +19,7 @@ SEEDS_OF_EACH = 40
 
 
 def failure(report: Report) -> str:
-    return "\n".join(failure_lines(report, None))
+    return "\n".join(failure_lines(report))
 
 
 @pytest.mark.parametrize("policy", list(POLICIES))
@@ -67,8 +67,7 @@ def test_the_worlds_hold_what_they_are_for() -> None:
     assert any(said.text == "stop" for scenario in scenarios for said in scenario.said.values())
     fates: Counter[str] = Counter()
     for scenario in scenarios:
-        trail = simulate(scenario).trail
-        fates.update(line.split()[-1] for line in trail if " fate " in line)
+        fates.update(entry.more[0] for entry in simulate(scenario).ledger.of("fate"))
     assert set(fates) >= {"answered", "superseded", "merged", "rejected", "stopped", "ignored", "failed"}
 
 

@@ -1,119 +1,196 @@
-"""One outcome a call, and what a crash leaves: P6, P14."""
+"""One outcome a call, what is taken back, and what a crash leaves: P6, P14."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from engine.simulation.assistant import IDEMPOTENT, UNDOABLE
-from engine.simulation.evidence import THOUGHTS, Broken, Doing, Evidence
 from engine.simulation.ledger import Entry
+from engine.simulation.rules import See, always, at_end
+from engine.simulation.seen import STARTS, Call, Doing, Left, Operation, Seen
 
 _MAY_HAVE_ACTED: Final = ("succeeded", "timed_out", "cut_off", "unknown")
 # What may be recorded of an act that ended so.
 _RECORDED_OF: Final = {"well": ("succeeded",), "raised": ("failed",), "cut": ("timed_out", "cut_off")}
 
 
-def one_outcome(evidence: Evidence) -> Iterator[Broken]:
-    """P6: what was started has the outcome that it had, and what was not is skipped."""
-    acts: dict[str, list[Doing]] = defaultdict(list)
-    for doing in evidence.doings("act"):
-        acts[doing.start.key].append(doing)
-    # By its record, or by that of the end: what is known then must be known to both.
-    recorded_in = {entry.key: entry.life for entry in reversed(evidence.ledger.of("outcome"))}
-    ended_in = {id: entry.life for id, entry in evidence.ends.items()}
-    for call in evidence.calls:
-        key, status = f"{call['operation_id']}/{call['id']}", call["status"]
-        is_made = call["intended_at"] is not None
-        if status is None or is_made == bool(status == "skipped" or call["reused"]):
-            yield Broken(6, f"call {key} is {status}, intended at {call['intended_at']}")
-        life = recorded_in.get(key, ended_in.get(call["operation_id"]))
-        if acts[key] and status not in _possible(acts[key][-1], life):
-            yield Broken(6, f"act {key} ended {acts[key][-1].how or 'never'}, and is {status}")
-        if status == "succeeded" and not (acts[key] or call["reused"]):
-            yield Broken(6, f"call {key} succeeded and was never made")
+@always(6, "outcome", "ended")
+def one_outcome(seen: Seen) -> See:
+    """What was started has the outcome that it had, and what was not is skipped.
+
+    By its record, or by that of the end: what is known then must be known to both.
+    """
+    checked: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "outcome":
+            checked.add(entry.key)
+            return _misses(entry.key, seen.call(entry.key), entry.life)
+        for id, call in seen.operation(entry.key).calls.items():
+            key = f"{entry.key}/{id}"
+            if key not in checked and (line := _misses(key, call, entry.life)):
+                return line
+        return None
+
+    return see
 
 
-def _possible(act: Doing, recorded_in: int | None) -> tuple[str, ...]:
+def _misses(key: str, call: Call, life: int) -> str | None:
+    """How what is recorded of a call, in that life, differs from what was seen of it."""
+    if bool(call.intended) == bool(call.status == "skipped" or call.is_reused):
+        return f"call {key} is {call.status}, {'intended' if call.intended else 'never intended'}"
+    if call.act is not None and call.status not in _possible(call.act, life):
+        return f"act {key} ended {call.act.how or 'never'}, and is {call.status}"
+    if call.status == "succeeded" and call.act is None and not call.is_reused:
+        return f"call {key} succeeded and was never made"
+    return None
+
+
+def _possible(act: Doing, recorded_in: int) -> tuple[str, ...]:
     """What may be recorded of a call that acted so: what its own process did not record is unknown."""
     if act.end is None or act.end.life != recorded_in:
         return ("unknown",)
     return _RECORDED_OF[act.how]
 
 
-def intent_before_act(evidence: Evidence) -> Iterator[Broken]:
-    """P6: no act, and no undo, comes before its intent."""
-    intended = {entry.key: entry.n for entry in reversed(evidence.ledger.of("intended"))}
-    to_undo = {entry.key: entry.n for entry in reversed(evidence.ledger.of("undo intended"))}
-    for doing in evidence.doings("act", "undo"):
-        recorded = intended if doing.kind == "act" else to_undo
-        if recorded.get(doing.start.key, doing.start.n) >= doing.start.n:
-            yield Broken(6, f"{doing.kind} {doing.start.key} came before its intent")
+@at_end(6)
+def what_is_recorded_is_there(left: Left) -> Iterator[str]:
+    """The database has of each call what was written of it."""
+    for row in left.calls:
+        key = f"{row['operation_id']}/{row['id']}"
+        call = left.seen.call(key)
+        there = (row["intended_at"] is not None, row["status"], row["undo"])
+        written = (call.intended is not None, call.status, call.undo)
+        if there != written:
+            yield f"call {key} is {there} in the database, and was written as {written}"
 
 
-def taken_back(evidence: Evidence) -> Iterator[Broken]:
-    """P6, rollback: what an interrupted operation may have done was taken back, and nothing else was."""
-    for call in evidence.calls:
-        operation = evidence.operations[call["operation_id"]]
-        key = f"{call['operation_id']}/{call['id']}"
-        is_due = operation["undo"] and operation["phase"] == "interrupted"
-        may_have_acted = call["status"] in _MAY_HAVE_ACTED and not call["reused"]
-        if is_due and may_have_acted and call["tool"] in UNDOABLE:
-            if call["undo"] is None:
-                yield Broken(6, f"call {key} was not taken back")
-        elif call["undo"] is not None:
-            yield Broken(6, f"call {key} was taken back for nothing")
-    undone: defaultdict[str, list[str]] = defaultdict(list)
-    for doing in evidence.doings("undo"):
-        undone[doing.start.key].append(doing.how)
-    for call in evidence.calls:
-        key = f"{call['operation_id']}/{call['id']}"
-        if call["undo"] == "undone" and "well" not in undone[key]:
-            yield Broken(6, f"call {key} counts as taken back, and was not")
+@always(6, "act starts", "undo starts", "intended", "undo intended")
+def intent_before_act(seen: Seen) -> See:
+    """No act, and no undo, comes before its intent."""
+    intended: set[str] = set()
+    to_undo: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        match entry.what:
+            case "intended":
+                intended.add(entry.key)
+            case "undo intended":
+                to_undo.add(entry.key)
+            case "act starts" if entry.key not in intended:
+                return f"act {entry.key} came before its intent"
+            case "undo starts" if entry.key not in to_undo:
+                return f"undo {entry.key} came before its intent"
+        return None
+
+    return see
+
+
+# What is taken back -------------------------------------------------------------------------------
+
+
+@always(6, "undone", "ended")
+def taken_back(seen: Seen) -> See:
+    """Rollback: what an interrupted operation may have done was taken back, and nothing else was."""
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "ended":
+            operation = seen.operation(entry.key)
+            if operation.phase != "interrupted" or not operation.undo:
+                return None
+            left = [id for id, call in operation.calls.items() if _is_to_undo(call) and call.undo is None]
+            return f"of {entry.key} {', '.join(left)} was not taken back" if left else None
+        call, operation = seen.call(entry.key), seen.operation(entry.key.partition("/")[0])
+        if not operation.undo or not _is_to_undo(call):
+            return f"call {entry.key} was taken back for nothing"
+        if call.undo == "undone" and not call.undone_well:
+            return f"call {entry.key} counts as taken back, and was not"
+        return None
+
+    return see
+
+
+def _is_to_undo(call: Call) -> bool:
+    return call.status in _MAY_HAVE_ACTED and not call.is_reused and call.tool in UNDOABLE
+
+
+@always(6, "undo starts")
+def the_last_is_taken_back_first(seen: Seen) -> See:
+    """Rollback: undos go in the reverse order of what they take back.
+
+    Not asked where somebody sets the clock: after a restart the order is that of the records' times.
+    """
+    before: dict[Operation, float] = {}  # when what was undone last had been intended
+
+    def see(entry: Entry) -> str | None:
+        call = seen.call(entry.key)
+        if seen.doing is None or call.intended is None or seen.scenario.jumps:
+            return None
+        at, operation = call.intended.at, seen.doing.operation
+        if at > before.get(operation, at):
+            return f"{entry.key} was taken back after what came before it"
+        before[operation] = at
+        return None
+
+    return see
 
 
 # P14 ----------------------------------------------------------------------------------------------
 
 
-def nothing_again(evidence: Evidence) -> Iterator[Broken]:
-    """P14: what is recorded is not done again; what is not idempotent acts once."""
-    recorded = {entry.key: entry.n for entry in reversed(evidence.ledger.of("outcome", "planned"))}
-    made: dict[str, list[Entry]] = defaultdict(list)
-    for doing in evidence.doings("act", "plan"):
-        key = doing.operation if doing.kind == "plan" else doing.start.key
-        if recorded.get(key, doing.start.n) < doing.start.n:
-            yield Broken(14, f"{doing.kind} {doing.start.key} came after it was recorded")
-        if doing.kind == "act":
-            made[key].append(doing.start)
-    for key, starts in made.items():
-        if len(starts) > 1 and starts[0].more[0] not in IDEMPOTENT:
-            yield Broken(14, f"act {key} is not idempotent and was made {len(starts)} times")
-        for life, count in Counter(entry.life for entry in starts).items():
-            if count > 1:
-                yield Broken(14, f"act {key} was made {count} times in life {life}")
+@always(14, "outcome", "planned", "plan starts", "act starts")
+def nothing_again(seen: Seen) -> See:
+    """What is recorded is not done again; what is not idempotent acts once."""
+    recorded: set[str] = set()
+    made_in: dict[str, int] = {}
+
+    def see(entry: Entry) -> str | None:
+        if entry.what in ("outcome", "planned"):
+            recorded.add(entry.key)
+            return None
+        key = seen.doing.operation.id if seen.doing and entry.what == "plan starts" else entry.key
+        if key in recorded:
+            return f"{entry.what} {entry.key} after it was recorded"
+        if entry.what == "act starts":
+            life = made_in.get(key)
+            made_in[key] = entry.life
+            if life == entry.life:
+                return f"act {key} was made again in life {life}"
+            if life is not None and entry.more[0] not in IDEMPOTENT:
+                return f"act {key} is not idempotent and was made again"
+        return None
+
+    return see
 
 
-def undone_once(evidence: Evidence) -> Iterator[Broken]:
-    """P14: what became of taking a call back is recorded, and then it is not tried again.
+@always(14, "undone", "undo starts")
+def undone_once(seen: Seen) -> See:
+    """What became of taking a call back is recorded, and then it is not tried again.
 
     But for a record that came so late, from a store that stalled, that nobody waited for it any more.
     """
-    recorded = {entry.key: entry for entry in reversed(evidence.ledger.of("undone"))}
-    for doing in evidence.doings("undo"):
-        before = recorded.get(doing.start.key, doing.start)
-        may_be_late = evidence.scenario.troubles and before.life == doing.start.life
-        if before.n < doing.start.n and not may_be_late:
-            yield Broken(14, f"{doing.start.key} was taken back again")
+    recorded_in: dict[str, int] = {}
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "undone":
+            recorded_in.setdefault(entry.key, entry.life)
+        elif entry.key in recorded_in:
+            may_be_late = seen.scenario.troubles and recorded_in[entry.key] == entry.life
+            return None if may_be_late else f"{entry.key} was taken back again"
+        return None
+
+    return see
 
 
-def restarts_are_counted(evidence: Evidence) -> Iterator[Broken]:
-    """P14: what was running at `recovery_attempts_max` crashes in a row does nothing more, and fails."""
-    most = evidence.scenario.limits.recovery_attempts_max
-    doers = {doing.start.n: doing.operation for doing in evidence.doings(*THOUGHTS, "act", "undo")}
-    starts = [f"{kind} starts" for kind in (*THOUGHTS, "act", "undo")]
+@always(14, "begun", "resumed", "suspended", "ended", "death", "fate", *STARTS)
+def restarts_are_counted(seen: Seen) -> See:
+    """What was running at `recovery_attempts_max` crashes in a row does nothing more, and fails."""
+    most = seen.scenario.limits.recovery_attempts_max
     crashes: Counter[str] = Counter()
     running: set[str] = set()
     ended: set[str] = set()
-    for entry in evidence.ledger.of("begun", "resumed", "suspended", "ended", "death", *starts):
+
+    def see(entry: Entry) -> str | None:
         match entry.what:
             case "begun" | "resumed":
                 running.add(entry.key)
@@ -123,18 +200,31 @@ def restarts_are_counted(evidence: Evidence) -> Iterator[Broken]:
             case "ended":
                 ended.add(entry.key)
                 running.discard(entry.key)
-            case "suspended" if entry.key not in ended:
-                running.discard(entry.key)
-                crashes[entry.key] = 0
-            case _ if entry.n in doers and crashes[doers[entry.n]] >= most:
-                operation = doers[entry.n]
-                yield Broken(
-                    14, f"{entry.what} of {operation} came after {crashes[operation]} crashes in a row"
-                )
-    for id, row in evidence.operations.items():
-        reason = evidence.fate(row["message_id"]).get("reason", "")
-        if row["phase"] == "failed" and "times in a row" in reason and crashes[id] < most:
-            yield Broken(14, f"{id} was given up after {crashes[id]} crashes in a row")
+            case "suspended":
+                if entry.key not in ended:
+                    running.discard(entry.key)
+                    crashes[entry.key] = 0
+            case "fate":
+                name, reason = entry.more
+                operation = seen.operation_of.get(entry.key)
+                is_given_up = name == "failed" and "times in a row" in reason and operation
+                if is_given_up and operation and crashes[operation.id] < most:
+                    return f"{operation.id} was given up after {crashes[operation.id]} crashes in a row"
+            case _ if seen.doing and crashes[seen.doing.operation.id] >= most:
+                id = seen.doing.operation.id
+                return f"{entry.what} of {id} came after {crashes[id]} crashes in a row"
+        return None
+
+    return see
 
 
-CHECKS: Final = (one_outcome, intent_before_act, taken_back, nothing_again, undone_once, restarts_are_counted)
+RULES: Final = (
+    one_outcome,
+    what_is_recorded_is_there,
+    intent_before_act,
+    taken_back,
+    the_last_is_taken_back_first,
+    nothing_again,
+    undone_once,
+    restarts_are_counted,
+)

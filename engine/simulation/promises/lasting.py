@@ -4,50 +4,73 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from engine.simulation.evidence import Broken, Evidence
+from engine.simulation.ledger import Entry
+from engine.simulation.rules import See, always, at_end
+from engine.simulation.seen import Left, Seen
 
 # What may make an operation fail: its own assistant, its own length, a process that keeps dying.
 _FORESEEN: Final = ("as planned", "operation_seconds_max", "times in a row")
 
 
-def memory_returns(evidence: Evidence) -> Iterator[Broken]:
-    """P10: at rest there is no session, no task and no letter."""
-    for entry in evidence.ledger.of("rest"):
+@at_end(10)
+def it_comes_to_rest(left: Left) -> Iterator[str]:
+    """All that came in is done at some time."""
+    if not left.is_at_rest:
+        yield "it did not come to rest"
+
+
+@always(10, "rest")
+def memory_returns(seen: Seen) -> See:
+    """At rest there is no session, no task and no letter."""
+
+    def see(entry: Entry) -> str | None:
         sessions, letters, *tasks = entry.more
         # A line remembers its user's pace until that is paid back.
         if sessions or letters or any("_run_line" not in task for task in tasks):
-            yield Broken(
-                10, f"at rest there are {sessions} sessions, {letters} letters and the tasks {tasks}"
-            )
+            return f"at rest there are {sessions} sessions, {letters} letters and the tasks {tasks}"
+        return None
+
+    return see
 
 
-def nobody_fails_for_others(evidence: Evidence) -> Iterator[Broken]:
-    """P11: nobody fails but by what their own assistant, or a process that keeps dying, did."""
-    for id, message in evidence.messages.items():
-        if message["fate"] == "failed":
-            reason = evidence.fate(id)["reason"]
-            if not any(known in reason for known in _FORESEEN):
-                yield Broken(11, f"message {id} failed: {reason}")
+@always(11, "fate")
+def nobody_fails_for_others(seen: Seen) -> See:
+    """Nobody fails but by what their own assistant, or a process that keeps dying, did."""
+
+    def see(entry: Entry) -> str | None:
+        name, reason = entry.more
+        if name == "failed" and not any(known in reason for known in _FORESEEN):
+            return f"message {entry.key} failed: {reason}"
+        return None
+
+    return see
 
 
-def nobody_waits_for_others(evidence: Evidence) -> Iterator[Broken]:
-    """P11: an operation begins as soon as its user's messages may start, whatever the others do."""
-    if evidence.scenario.troubles:  # who waits then waits for the store
-        return
-    wait = evidence.scenario.limits.debounce_seconds
+@always(11, "life", "heard", "begins", "ended")
+def nobody_waits_for_others(seen: Seen) -> See:
+    """An operation begins as soon as its user's messages may start, whatever the others do.
+
+    Not asked where the store fails: who waits then waits for that.
+    """
+    wait = seen.scenario.limits.debounce_seconds
     since = 0.0
-    latest: dict[str, float] = defaultdict(float)  # by user: a message came, or an operation ended
-    seen: set[str] = set()
-    for entry in evidence.ledger.of("life", "heard", "begins", "ended"):
+    latest: defaultdict[str, float] = defaultdict(float)  # by user: a message came, or an operation ended
+    begun: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        nonlocal since
         if entry.what == "life":
             since = entry.at
         elif entry.what != "begins":
             latest[entry.user] = entry.at
-        elif entry.key not in seen:
-            seen.add(entry.key)
+        elif entry.key not in begun:
+            begun.add(entry.key)
             due = max(since, latest[entry.user]) + wait
-            if entry.at > due:
-                yield Broken(11, f"{entry.key} of {entry.user} began {entry.at - due:g} s late")
+            if entry.at > due and not seen.scenario.troubles:
+                return f"{entry.key} of {entry.user} began {entry.at - due:g} s late"
+        return None
+
+    return see
 
 
-CHECKS: Final = (memory_returns, nobody_fails_for_others, nobody_waits_for_others)
+RULES: Final = (it_comes_to_rest, memory_returns, nobody_fails_for_others, nobody_waits_for_others)

@@ -1,30 +1,36 @@
 """What becomes of a message: one fate, durable, before the next plan; which is newer: P4, P5, P7, P12."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
-from engine.simulation.evidence import INTERRUPTING, THOUGHTS, Broken, Evidence
+from engine.languages import built_in
+from engine.simulation.assistant import REUSABLE_SECONDS
+from engine.simulation.ledger import Entry
+from engine.simulation.rules import See, always, at_end
+from engine.simulation.seen import INTERRUPTING, THOUGHTS_START, Left, Seen
 
 # How many messages back, at the least, a plan is shown what was superseded: each may have had an answer.
 _SHOWN_PART: Final = 2
 
 
-def one_fate(evidence: Evidence) -> Iterator[Broken]:
-    """P4: what is in the inbox has one fate, and its user was told where the fate says so."""
-    fates = Counter(entry.key for entry in evidence.ledger.of("fate"))
-    for id, message in evidence.messages.items():
+@at_end(4)
+def each_has_a_fate(left: Left) -> Iterator[str]:
+    """What is in the inbox has the fate that was recorded, and its user was told where the fate says so."""
+    for id, message in left.messages.items():
+        recorded = left.seen.messages[id].fate
         if message["fate"] is None:
-            yield Broken(4, f"message {id} has no fate")
-        elif fates[id] != 1:
-            yield Broken(4, f"message {id} was given {fates[id]} fates")
-        elif not _was_told(evidence, id):
-            yield Broken(4, f"message {id} is {message['fate']}, and nobody was told")
+            yield f"message {id} has no fate"
+        elif recorded is None or message["fate"] != recorded[0]:
+            yield f"message {id} is {message['fate']}, and was recorded as {recorded}"
+        elif not _was_told(left, id, recorded[1]):
+            yield f"message {id} is {message['fate']}, and nobody was told"
 
 
-def _was_told(evidence: Evidence, id: str) -> bool:
-    message, fate = evidence.messages[id], evidence.fate(id)
-    rows = [row for row in evidence.outbox.values() if row["user_id"] == message["user_id"]]
+def _was_told(left: Left, id: str, text: str) -> bool:
+    message = left.messages[id]
+    rows = [row for row in left.outbox.values() if row["user_id"] == message["user_id"]]
     match message["fate"]:
         case "failed":
             # One that failed before it began has no operation.
@@ -33,109 +39,234 @@ def _was_told(evidence: Evidence, id: str) -> bool:
                 for row in rows
             )
         case "rejected":
-            return any(row["kind"] == "notice" and row["text"] == fate["reason"] for row in rows)
-        case "stopped" if fate["told"]:
-            return any(row["kind"] == "notice" and row["text"] == fate["told"] for row in rows)
+            return any(row["kind"] == "notice" and row["text"] == text for row in rows)
+        case "stopped" if text:
+            return any(row["kind"] == "notice" and row["text"] == text for row in rows)
     return True
 
 
-def fates_fit(evidence: Evidence) -> Iterator[Broken]:
-    """P4: each fate is one that the policy has, and says of whom it speaks."""
-    for id, message in evidence.messages.items():
-        fate, fields = message["fate"], evidence.fate(id) if message["fate"] else {}
-        if evidence.is_stop(id) and fate not in ("stopped", "ignored", None):
-            yield Broken(4, f"message {id} said stop and is {fate}")
-        if fate == "ignored" and not (evidence.is_stop(id) and evidence.is_late(id)):
-            yield Broken(4, f"message {id} was ignored")
-        if fate == "superseded":
-            by = fields["by"]
-            if evidence.scenario.policy not in INTERRUPTING:
-                yield Broken(4, f"message {id} was superseded under {evidence.scenario.policy}")
-            if by not in evidence.messages or evidence.messages[by]["user_id"] != message["user_id"]:
-                yield Broken(4, f"message {id} was superseded by {by!r}")
-            elif evidence.order(by) <= evidence.order(id):
-                yield Broken(12, f"message {id} was superseded by {by}, which is not newer")
+@always(4, "queued")
+def the_answer_to_a_stop_is_true(seen: Seen) -> See:
+    """Whoever says stop is told that nothing was done only where nothing was."""
+    nothing = built_in().texts[built_in().default].nothing_done
+
+    def see(entry: Entry) -> str | None:
+        kind, operation, _, text = entry.more
+        if kind != "notice" or not operation or nothing not in text:
+            return None
+        calls = seen.operation(operation).calls.items()
+        done = [id for id, call in calls if call.status == "succeeded" and not call.is_reused]
+        return f"{entry.user} was told {text!r}, and {', '.join(done)} was done" if done else None
+
+    return see
 
 
-def merged_was_seen(evidence: Evidence) -> Iterator[Broken]:
-    """P4: a message is merged by the plan that saw it, and not before."""
-    thoughts = list(evidence.doings("plan", "adapt"))
-    for entry in evidence.ledger.of("fate"):
-        if entry.more[0] != "merged":
-            continue
-        both = {entry.key, evidence.fate(entry.key)["into"]}
-        if not any(
-            doing.how == "well" and doing.end and doing.end.n < entry.n
-            for doing in thoughts
-            if both <= set(doing.start.more[0].split(","))
-        ):
-            yield Broken(4, f"message {entry.key} was merged before a plan had seen it")
+@always(4, "fate")
+def one_fate(seen: Seen) -> See:
+    """No message is given another fate."""
+    settled: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        if entry.key in settled:
+            return f"message {entry.key} was given another fate"
+        settled.add(entry.key)
+        return None
+
+    return see
 
 
-def stop_is_no_request(evidence: Evidence) -> Iterator[Broken]:
-    """P4: the stop word is never shown to an assistant as something to do."""
-    for doing in evidence.doings(*THOUGHTS):
-        for id in doing.start.more[0].split(","):
-            if evidence.is_stop(id):
-                yield Broken(4, f"{doing.start.what} {doing.start.key} was shown the stop word {id}")
+@always(4, "fate")
+def fates_fit(seen: Seen) -> See:
+    """Each fate is one that the policy has, and says of whom it speaks."""
+    policy = seen.scenario.policy
+
+    def see(entry: Entry) -> str | None:
+        name, detail = entry.more
+        message = seen.messages[entry.key]
+        if message.is_stop and name not in ("stopped", "ignored"):
+            return f"message {entry.key} said stop and is {name}"
+        if name == "ignored" and not (message.is_stop and message.is_late):
+            return f"message {entry.key} was ignored"
+        if name == "superseded":
+            if policy not in INTERRUPTING:
+                return f"message {entry.key} was superseded under {policy}"
+            if detail not in seen.messages or seen.messages[detail].user != entry.user:
+                return f"message {entry.key} was superseded by {detail!r}"
+        return None
+
+    return see
 
 
-def accepted_is_durable(evidence: Evidence) -> Iterator[Broken]:
-    """P5: whoever is told that a message was accepted is told so after its commit; it comes in once."""
-    heard = {entry.key: entry.n for entry in reversed(evidence.ledger.of("heard"))}
-    for entry in evidence.ledger.of("accepted"):
-        if heard.get(entry.key, entry.n) >= entry.n:
-            yield Broken(5, f"message {entry.key} was accepted before it was in the inbox")
-    for id, count in Counter(entry.key for entry in evidence.ledger.of("heard")).items():
-        if count > 1:
-            yield Broken(5, f"message {id} was heard of {count} times")
+@always(4, "plan ends", "adapt ends", "fate")
+def merged_was_seen(seen: Seen) -> See:
+    """A message is merged by the plan that saw it, and not before."""
+    seen_with: defaultdict[str, set[str]] = defaultdict(set)  # by message: with which a plan has seen it
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "fate":
+            name, into = entry.more
+            if name == "merged" and into not in seen_with[entry.key]:
+                return f"message {entry.key} was merged before a plan had seen it"
+        elif seen.doing and seen.doing.how == "well":
+            burst = seen.doing.burst
+            for id in burst:
+                seen_with[id].update(burst)
+        return None
+
+    return see
 
 
-def results_are_kept(evidence: Evidence) -> Iterator[Broken]:
-    """P7: a request that was taken back is in front of every later plan, with what it had finished."""
-    finished: dict[str, Counter[str]] = defaultdict(Counter)
-    for call in evidence.calls:
-        finished[call["operation_id"]][call["status"]] += 1
-    settled: dict[str, list[str]] = defaultdict(list)
-    superseded: dict[str, list[str]] = defaultdict(list)
-    most = evidence.scenario.limits.history_messages_max // _SHOWN_PART
-    for entry in evidence.ledger.of("fate", "plan starts"):
+@always(4, *THOUGHTS_START)
+def stop_is_no_request(seen: Seen) -> See:
+    """The stop word is never shown to an assistant as something to do."""
+
+    def see(entry: Entry) -> str | None:
+        for id in seen.doing.burst if seen.doing else ():
+            if seen.messages[id].is_stop:
+                return f"{entry.what} {entry.key} was shown the stop word {id}"
+        return None
+
+    return see
+
+
+# P5 -----------------------------------------------------------------------------------------------
+
+
+@always(5, "accepted", "heard")
+def accepted_is_durable(seen: Seen) -> See:
+    """Whoever is told that a message was accepted is told so after its commit; it comes in once."""
+    heard: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "accepted":
+            is_there = entry.key in heard
+            return None if is_there else f"message {entry.key} was accepted before it was in the inbox"
+        if entry.key in heard:
+            return f"message {entry.key} was heard of again"
+        heard.add(entry.key)
+        return None
+
+    return see
+
+
+@at_end(5)
+def accepted_is_there(left: Left) -> Iterator[str]:
+    """What was accepted is in the inbox for good."""
+    for id in left.seen.messages.keys() - left.messages.keys():
+        yield f"message {id} was heard of, and is not in the inbox"
+
+
+# P7 -----------------------------------------------------------------------------------------------
+
+
+@always(7, "fate", "plan starts")
+def results_are_kept(seen: Seen) -> See:
+    """A request that was taken back is in front of every later plan, with what it had finished."""
+    most = seen.scenario.limits.history_messages_max // _SHOWN_PART
+    last = partial(deque[str], maxlen=most)
+    settled: defaultdict[str, deque[str]] = defaultdict(last)
+
+    def see(entry: Entry) -> str | None:
         if entry.what == "fate":
             settled[entry.user].append(entry.key)
-            if entry.more[0] == "superseded" and entry.key in evidence.operation_of:
-                superseded[entry.user].append(entry.key)
-            continue
+            return None
         burst, taken_back, history = entry.more
-        missing = {*settled[entry.user][-most:]} - {*history.split(","), *burst.split(",")}
+        missing = {*settled[entry.user]}.difference(history.split(","), burst.split(","))
         if missing:
-            yield Broken(7, f"the plan for {entry.key} was not shown {', '.join(sorted(missing))}")
+            return f"the plan for {entry.key} was not shown {', '.join(sorted(missing))}"
         shown = dict(item.split(":", 1) for item in taken_back.split(",") if item)
-        for id in superseded[entry.user][-most:]:
-            counts = finished[evidence.operation_of[id]]
-            expected = "+".join(f"{counts[status]} {status}" for status in sorted(counts))
+        for id in settled[entry.user]:
+            operation, fate = seen.operation_of.get(id), seen.messages[id].fate
+            if operation is None or fate is None or fate[0] != "superseded":
+                continue
+            expected = operation.tally
             if shown.get(id) != expected:
-                yield Broken(7, f"the plan for {entry.key} was shown {shown.get(id)} of {id}: {expected}")
+                return f"the plan for {entry.key} was shown {shown.get(id)} of {id}: {expected}"
+        return None
+
+    return see
 
 
-def late_is_not_new(evidence: Evidence) -> Iterator[Broken]:
-    """P12: an older message never interrupts; where a newer one takes its place it is never run."""
-    for operation in evidence.operations.values():
-        by = operation["interrupted_by"]
-        if by and evidence.order(by) <= evidence.order(operation["message_id"]):
-            yield Broken(12, f"{operation['id']} was interrupted by {by}, which is not newer")
-    if evidence.scenario.policy not in INTERRUPTING:
-        return
-    for id, message in evidence.messages.items():
-        if evidence.is_late(id) and id in evidence.operation_of and message["burst_id"] == id:
-            yield Broken(12, f"message {id} came late and was run")
+@always(7, "act ends", "intends", "outcome")
+def what_is_reused_is_fresh(seen: Seen) -> See:
+    """What a request takes over was found out for the same user, and not too long before its wave.
+
+    Not asked where a store that stalls holds a wave up, or somebody sets the clock.
+    """
+    is_due = not (seen.scenario.troubles or seen.scenario.jumps)
+    found: dict[tuple[str, str], float] = {}  # by user and what was looked up: when
+    last_wave: dict[str, float] = {}  # by operation
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "act ends":
+            if seen.doing and seen.doing.how == "well":
+                found[entry.user, seen.doing.start.more[1]] = entry.at
+            return None
+        operation = entry.key.partition("/")[0]
+        if entry.what == "intends":
+            last_wave[operation] = entry.at
+            return None
+        call = seen.call(entry.key)
+        if not (is_due and call.is_reused):
+            return None
+        at = found.get((entry.user, call.about))
+        # It is recorded with the first of its wave that is made.
+        if at is None or last_wave.get(operation, entry.at) > at + REUSABLE_SECONDS:
+            return f"{entry.key} took over what was found at {at}"
+        return None
+
+    return see
 
 
-CHECKS: Final = (
+# P12 ----------------------------------------------------------------------------------------------
+
+
+@always(12, "fate", "interrupted", "begins")
+def late_is_not_new(seen: Seen) -> See:
+    """An older message never interrupts; where a newer one takes its place it is never run."""
+    is_replaced = seen.scenario.policy in INTERRUPTING
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "fate":
+            name, by = entry.more
+            is_older = name == "superseded" and not _is_newer(seen, by, entry.key)
+            return f"message {entry.key} was superseded by {by}, which is not newer" if is_older else None
+        operation = seen.operation(entry.key)
+        if entry.what == "interrupted":
+            by = operation.interrupted_by
+            is_older = bool(by) and not _is_newer(seen, by, operation.message)
+            return f"{entry.key} was interrupted by {by}, which is not newer" if is_older else None
+        message = seen.messages[operation.message]
+        if is_replaced and message.is_late and message.burst_id == message.id:
+            return f"message {message.id} came late and was run"
+        return None
+
+    return see
+
+
+def _is_newer(seen: Seen, id: str, other: str) -> bool:
+    return id in seen.messages and seen.messages[id].order > seen.messages[other].order
+
+
+@at_end(12)
+def late_is_known(left: Left) -> Iterator[str]:
+    """Which message was late when it came is recorded with it."""
+    for id, message in left.messages.items():
+        if bool(message["late_behind"]) != left.seen.messages[id].is_late:
+            yield f"message {id} counts as late behind {message['late_behind']}"
+
+
+RULES: Final = (
+    each_has_a_fate,
+    the_answer_to_a_stop_is_true,
     one_fate,
     fates_fit,
     merged_was_seen,
     stop_is_no_request,
     accepted_is_durable,
+    accepted_is_there,
     results_are_kept,
+    what_is_reused_is_fresh,
     late_is_not_new,
+    late_is_known,
 )

@@ -1,76 +1,132 @@
 """One commit point, told once, and each user's rows in order: P8, P9."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
 
 from engine.languages import built_in
-from engine.simulation.evidence import Broken, Evidence
 from engine.simulation.ledger import Entry
+from engine.simulation.rules import See, always, at_end
+from engine.simulation.seen import Left, Seen
 
 _BEFORE_A_REQUEST: Final = ("sending", "resending")
 
 
-def one_commit(evidence: Evidence) -> Iterator[Broken]:
-    """P8: an answered message has one completed operation with its reply, every other has none."""
-    replies = Counter(row["operation_id"] for row in evidence.outbox.values() if row["kind"] == "reply")
-    for id, operation in evidence.operations.items():
+@at_end(8)
+def one_commit(left: Left) -> Iterator[str]:
+    """An answered message has one completed operation with its reply, every other has none."""
+    replies = Counter(row["operation_id"] for row in left.outbox.values() if row["kind"] == "reply")
+    for id, operation in left.operations.items():
         is_completed = operation["phase"] == "completed"
-        fate = evidence.messages[operation["message_id"]]["fate"]
+        fate = left.messages[operation["message_id"]]["fate"]
         if replies[id] != is_completed or (fate == "answered") != is_completed:
-            yield Broken(8, f"operation {id} is {operation['phase']}: {replies[id]} replies, message {fate}")
+            yield f"operation {id} is {operation['phase']}: {replies[id]} replies, message {fate}"
         if operation["ended_at"] is None:
-            yield Broken(8, f"operation {id} has no end")
+            yield f"operation {id} has no end"
 
 
-def in_one_transaction(evidence: Evidence) -> Iterator[Broken]:
-    """P8: a reply is recorded by the write that completes its operation."""
-    for entry in evidence.ledger.of("queued"):
-        kind, operation, write = entry.more
-        if kind == "reply" and evidence.ends[operation].more != ("completed", write):
-            yield Broken(8, f"the reply of {operation} was recorded by another write than its end")
+@always(8, "queued", "ended")
+def in_one_transaction(seen: Seen) -> See:
+    """A reply is recorded by the write that completes its operation."""
+    replied: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "ended":
+            # The same write tried again ends nothing.
+            is_first = seen.operation(entry.key).ended is entry
+            is_other = is_first and entry.key in replied
+            return f"the reply of {entry.key} was recorded before its end" if is_other else None
+        kind, operation, write, _ = entry.more
+        if kind != "reply":
+            return None
+        replied.add(operation)
+        end = seen.operation(operation).ended
+        if end is None or end.more != ("completed", write):
+            return f"the reply of {operation} was recorded by another write than its end"
+        return None
+
+    return see
 
 
-def told_once(evidence: Evidence) -> Iterator[Broken]:
-    """P9: one acknowledgement for an interrupted operation, none for any other; one refusal each."""
-    told = Counter(
-        row["operation_id"] for row in evidence.outbox.values() if row["kind"] == "acknowledgement"
-    )
-    for id, operation in evidence.operations.items():
-        is_interrupted = operation["reason"] == "new_message_received"
-        if told[id] > is_interrupted:
-            yield Broken(9, f"{told[id]} acknowledgements for {id}, {operation['reason']}")
-    begun = Counter(entry.user for entry in evidence.ledger.of("begun"))
+@always(8, "undo starts", "undo intended")
+def what_is_answered_stays(seen: Seen) -> See:
+    """Once its reply is recorded, nothing of an operation is taken back."""
+
+    def see(entry: Entry) -> str | None:
+        is_answered = seen.operation(entry.key.partition("/")[0]).phase == "completed"
+        return f"{entry.what} {entry.key} after its reply was recorded" if is_answered else None
+
+    return see
+
+
+# P9, what a user is told --------------------------------------------------------------------------
+
+
+@always(9, "queued")
+def told_once(seen: Seen) -> See:
+    """One acknowledgement for an interrupted operation, none for any other; one refusal each."""
     texts = built_in().texts[built_in().default]
     once = (texts.rejected, texts.deferred)
-    notices = Counter(
-        (row["user_id"], row["text"])
-        for row in evidence.outbox.values()
-        if row["kind"] == "notice" and row["text"] in once
-    )
-    for (user, text), count in notices.items():
-        if count > begun[user]:
-            yield Broken(9, f"{user} was told {text!r} {count} times, in {begun[user]} operations")
+    acknowledged: set[str] = set()
+    notices: Counter[tuple[str, str]] = Counter()
+
+    def see(entry: Entry) -> str | None:
+        kind, operation, _, text = entry.more
+        if kind == "acknowledgement":
+            reason = seen.operation(operation).reason
+            if operation in acknowledged or reason != "new_message_received":
+                return f"one more acknowledgement for {operation}, {reason or 'which goes on'}"
+            acknowledged.add(operation)
+        elif kind == "notice" and text in once:
+            notices[entry.user, text] += 1
+            count, tried = notices[entry.user, text], seen.tried[entry.user]
+            if count > tried:
+                return f"{entry.user} was told {text!r} {count} times, in {tried} operations"
+        return None
+
+    return see
 
 
-def no_acknowledgement_after_the_reply(evidence: Evidence) -> Iterator[Broken]:
-    """P9: once the new reply is recorded, no acknowledgement goes on its way."""
-    of_user: dict[str, list[str]] = defaultdict(list)  # those that are not on their way yet
+@always(9, "queued", "marked", "request")
+def no_acknowledgement_after_the_reply(seen: Seen) -> See:
+    """Once the new reply is recorded, no acknowledgement goes on its way."""
+    of_user: defaultdict[str, set[str]] = defaultdict(set)  # those that are not on their way yet
     too_late: set[str] = set()
-    for entry in evidence.ledger.of("queued", "marked", "dropped"):
-        waiting = of_user[entry.user]
-        if entry.what == "queued" and entry.more[0] == "acknowledgement":
-            waiting.append(entry.key)
-        elif entry.what == "queued" and entry.more[0] == "reply":
-            too_late.update(waiting)
-            waiting.clear()
-        elif entry.what == "marked" and entry.key in waiting:
-            waiting.remove(entry.key)
-    for entry in evidence.ledger.of("request"):
-        if entry.key in too_late:
-            yield Broken(9, f"acknowledgement {entry.key} was sent after the reply was recorded")
+
+    def see(entry: Entry) -> str | None:
+        match entry.what:
+            case "queued":
+                if entry.more[0] == "acknowledgement":
+                    of_user[entry.user].add(entry.key)
+                elif entry.more[0] == "reply":
+                    too_late.update(of_user.pop(entry.user, ()))
+            case "marked":
+                of_user[entry.user].discard(entry.key)
+            case "request" if entry.key in too_late:
+                return f"acknowledgement {entry.key} was sent after the reply was recorded"
+        return None
+
+    return see
+
+
+@always(9, "dropped", "request")
+def dropped_is_not_sent(seen: Seen) -> See:
+    """An acknowledgement, or a note, that was dropped is not sent any more."""
+    dropped: set[str] = set()
+
+    def see(entry: Entry) -> str | None:
+        if entry.what == "dropped":
+            dropped.add(entry.key)
+        elif entry.what == "request" and entry.key in dropped:
+            return f"{entry.more[0]} {entry.key} was sent after it was dropped"
+        return None
+
+    return see
+
+
+# P9, the outbox -----------------------------------------------------------------------------------
 
 
 @attrs.define
@@ -79,76 +135,87 @@ class _Row:
 
     shown: int = 0
     may_be_shown: int = 1
-    is_known: bool = True  # how the last showing went
 
 
-def sent_once(evidence: Evidence) -> Iterator[Broken]:
-    """P9, the outbox: a row is shown once, and once more where nobody can know whether it was."""
-    rows: dict[str, _Row] = defaultdict(_Row)
-    for entry in evidence.ledger.of("shown", "marked", "reported", "death"):
+@always(9, "shown", "marked", "reported", "death")
+def sent_once(seen: Seen) -> See:
+    """A row is shown once, and once more where nobody can know whether it was."""
+    rows: defaultdict[str, _Row] = defaultdict(_Row)
+    unknown: set[str] = set()  # how their last showing went is not recorded
+
+    def see(entry: Entry) -> str | None:
         match entry.what:
             case "shown":
                 row = rows[entry.key]
                 row.shown += 1
-                row.is_known = False
+                unknown.add(entry.key)
+                if row.shown > row.may_be_shown:
+                    return f"row {entry.key} was shown {row.shown} times"
                 if entry.more[1] == "lost":
                     row.may_be_shown = max(row.may_be_shown, 2)
             case "marked" if entry.more[0] not in _BEFORE_A_REQUEST:
-                rows[entry.key].is_known = True
+                unknown.discard(entry.key)
+                if entry.more[0] == "sent" and not rows[entry.key].shown:
+                    return f"row {entry.key} counts as sent, and never was"
             case "reported" if entry.more[0] == "failed":
                 rows[entry.key].may_be_shown += 2  # it was taken, and not delivered
             case "death":
-                for row in rows.values():
-                    if not row.is_known:
-                        row.may_be_shown = max(row.may_be_shown, 2)
-    for id, row in rows.items():
-        if row.shown > row.may_be_shown:
-            yield Broken(9, f"row {id} was shown {row.shown} times")
-    for id, columns in evidence.outbox.items():
-        if columns["state"] == "sent" and not rows[id].shown:
-            yield Broken(9, f"row {id} counts as sent, and never was")
+                for id in unknown:
+                    rows[id].may_be_shown = max(rows[id].may_be_shown, 2)
+                unknown.clear()
+        return None
+
+    return see
 
 
-def in_order(evidence: Evidence) -> Iterator[Broken]:
-    """P9, the outbox: each user's rows are first requested in their order.
+@always(9, "queued", "marked", "request")
+def in_order(seen: Seen) -> See:
+    """Each user's rows are first requested in their order.
 
     But for those that a process may have sent and did not live to say: they wait for a report.
     """
-    doubtful = _doubtful(evidence)
-    first: set[str] = set()
-    last: dict[str, Entry] = {}
-    for entry in evidence.ledger.of("request"):
-        if entry.key in first or entry.key in doubtful:
-            continue
-        first.add(entry.key)
-        before = last.get(entry.user)
-        if before and _place(evidence, before.key) > _place(evidence, entry.key):
-            yield Broken(9, f"row {entry.key} was sent after {before.key}, which came later")
-        last[entry.user] = entry
+    place: dict[str, int] = {}
+    marked_in: dict[str, int] = {}  # the life that said it would request them, and has not yet
+    requested: set[str] = set()
+    last: dict[str, str] = {}
+
+    def see(entry: Entry) -> str | None:
+        id = entry.key
+        if entry.what == "queued":
+            place[id] = entry.n
+        elif entry.what == "marked":
+            if entry.more[0] in _BEFORE_A_REQUEST:
+                marked_in.setdefault(id, entry.life)
+        elif marked_in.get(id, entry.life) == entry.life:
+            marked_in.pop(id, None)
+            if id in requested:
+                return None
+            requested.add(id)
+            before = last.get(entry.user)
+            last[entry.user] = id
+            if before and place[before] > place[id]:
+                return f"row {id} was sent after {before}, which came later"
+        return None
+
+    return see
 
 
-def _doubtful(evidence: Evidence) -> Mapping[str, int]:
-    """The rows that were marked before a request in a life that made none of them."""
-    marked: dict[str, int] = {}
-    for entry in evidence.ledger.of("marked", "request"):
-        if entry.what == "request":
-            if marked.get(entry.key) == entry.life:
-                del marked[entry.key]
-        elif entry.more[0] in _BEFORE_A_REQUEST:
-            marked.setdefault(entry.key, entry.life)
-    return marked
+@at_end(9)
+def sent_was_shown(left: Left) -> Iterator[str]:
+    """What counts as sent was."""
+    for id, row in left.outbox.items():
+        if row["state"] == "sent" and id not in left.seen.shown:
+            yield f"row {id} counts as sent, and never was"
 
 
-def _place(evidence: Evidence, row_id: str) -> int:
-    place: int = evidence.outbox[row_id]["sequence"]
-    return place
-
-
-CHECKS: Final = (
+RULES: Final = (
     one_commit,
     in_one_transaction,
+    what_is_answered_stays,
     told_once,
     no_acknowledgement_after_the_reply,
+    dropped_is_not_sent,
     sent_once,
     in_order,
+    sent_was_shown,
 )

@@ -1,0 +1,379 @@
+"""What the ledger has shown so far: who waits, who runs, what is recorded; and what is left at the end.
+
+Rule 1: it follows from the entries alone, one at a time.  What two rules need stands here, once.
+Rule 2: what an entry says of a write that changed nothing, since an earlier one had, counts for nothing.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from engine.simulation.ledger import Entry
+from engine.simulation.scenario import STOP_WORD, Scenario
+
+# What an assistant does without acting on the world.
+THOUGHTS: Final = ("plan", "adapt", "respond")
+DOINGS: Final = (*THOUGHTS, "act", "undo")
+STARTS: Final = tuple(f"{kind} starts" for kind in DOINGS)
+ENDS: Final = tuple(f"{kind} ends" for kind in DOINGS)
+THOUGHTS_START: Final = tuple(f"{kind} starts" for kind in THOUGHTS)
+# What an interruption keeps from beginning: thoughts, waves, the commit.
+STEPS: Final = (*THOUGHTS_START, "intends", "commits")
+# The policies under which a message ends what runs.
+INTERRUPTING: Final = ("interrupt", "rollback")
+
+Row = Mapping[str, Any]
+
+
+@attrs.define(eq=False)
+class Heard:
+    """A message in the inbox.  `order`: P12, what newer means; `fate`: its name and what it says."""
+
+    id: str
+    user: str
+    order: tuple[int, int]
+    place: int  # in the inbox
+    burst_id: str
+    is_late: bool  # P12: a newer one was there when it came
+    is_stop: bool
+    # So many of its user's waited that it may be refused.
+    may_be_refused: bool
+    fate: tuple[str, str] | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is known to be."""
+        return self.fate is not None and self.fate[0] == "rejected"
+
+
+@attrs.define(eq=False)
+class Doing:
+    """Something between its start and its end; without an end the process died in it, or it is under way."""
+
+    kind: str
+    start: Entry
+    operation: "Operation"
+    end: Entry | None = None
+
+    @property
+    def how(self) -> str:
+        """How it ended: well, raised or cut; empty when it did not."""
+        return self.end.more[0] if self.end else ""
+
+    @property
+    def burst(self) -> Sequence[str]:
+        """Of a thought: the messages that it was shown as those to work on."""
+        burst: str = self.start.more[0]
+        return burst.split(",")
+
+
+@attrs.define(eq=False)
+class Call:
+    """A call as far as records and acts were seen."""
+
+    tool: str = ""
+    about: str = ""  # what it is called with, as planned
+    intended: Entry | None = None  # the latest: one that a crash cut short may be intended again
+    status: str | None = None
+    is_reused: bool = False
+    act: Doing | None = None  # the latest
+    undo: str | None = None
+    undone_well: bool = False
+
+
+@attrs.define(eq=False)
+class Operation:
+    """An operation as far as it was seen."""
+
+    id: str
+    user: str = ""
+    message: str = ""
+    newest: tuple[int, int] = (0, 0)  # the order of the newest message it began with
+    is_begun: bool = False  # the beginning is recorded
+    calls: dict[str, Call] = attrs.field(factory=dict)
+    rounds: int = 0
+    # Messages that mean its end, and were heard of when it could still be told.
+    told: dict[str, Heard] = attrs.field(factory=dict)
+    # Where the process that ran it handed over its interruption, its commit.
+    interrupts_in: int = 0
+    commits_in: int = 0
+    # As recorded.
+    reason: str = ""
+    interrupted_by: str = ""
+    undo: bool = False
+    ended: Entry | None = None
+    # P13: how many before it were interrupted in a row; and whether those are too many for one more.
+    in_a_row: int = 0
+    is_protected: bool = False
+
+    @property
+    def phase(self) -> str:
+        """The phase in which it ended, empty when it has not."""
+        return self.ended.more[0] if self.ended else ""
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether a newer message ended it."""
+        return self.phase == "interrupted" and self.reason == "new_message_received"
+
+    @property
+    def tally(self) -> str:
+        """How its calls ended, as the ledger has it."""
+        return tally(call.status or "" for call in self.calls.values())
+
+
+def tally(statuses: Any) -> str:
+    """How many calls have each status."""
+    counts = Counter(statuses)
+    return "+".join(f"{counts[status]} {status}" for status in sorted(counts))
+
+
+class Seen:
+    """The state of a world, entry by entry.
+
+    `doing` is what the entry just taken begins or ends; `step` the operation of which it begins something
+    that an interruption would keep from beginning.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.messages: dict[str, Heard] = {}
+        self.operations: dict[str, Operation] = {}
+        self.operation_of: dict[str, Operation] = {}  # by the message that it was begun for
+        # By user, how many operations were to begin, and how many have.
+        self.tried: Counter[str] = Counter()
+        self.begun: Counter[str] = Counter()
+        self.waiting: defaultdict[str, dict[str, Heard]] = defaultdict(dict)  # by user: without a fate
+        self.present: dict[str, Operation] = {}  # by user: the one that runs, or goes on after a restart
+        self.shown: set[str] = set()  # rows of the outbox that a phone has shown
+        self.doing: Doing | None = None
+        self.step: Operation | None = None
+        self._under_way: dict[tuple[str, str], Doing] = {}
+        self._handed_over: set[tuple[str, int]] = set()
+        self._newest: dict[str, int] = {}  # by user: the newest timestamp
+        # P13, by user: how many were interrupted in a row, the last that was begun, when its user said stop;
+        # and those that were interrupted before the store knew of them: only their process counts them.
+        self._in_a_row: Counter[str] = Counter()
+        self._last: dict[str, Operation] = {}
+        self._stopped: Counter[str] = Counter()  # by the place in the inbox
+        self._lost: defaultdict[str, set[str]] = defaultdict(set)
+        self._take: Mapping[str, Callable[[Entry], None]] = {
+            "life": self._life,
+            "heard": self._heard,
+            "fate": self._fate,
+            "begins": self._begins,
+            "begun": self._begun,
+            "planned": self._planned,
+            "intends": self._hands_over,
+            "commits": self._hands_over,
+            "intended": self._intended,
+            "outcome": self._outcome,
+            "interrupts": self._interrupts,
+            "interrupted": self._interrupted,
+            "undone": self._undone,
+            "ended": self._ended,
+            "shown": lambda entry: self.shown.add(entry.key),
+            **dict.fromkeys(STARTS, self._starts),
+            **dict.fromkeys(ENDS, self._ends),
+        }
+
+    def take(self, entry: Entry) -> None:
+        """One entry more."""
+        self.doing = self.step = None
+        take = self._take.get(entry.what)
+        if take is not None:
+            take(entry)
+
+    def operation(self, id: str) -> Operation:
+        """The operation of that id; one that nobody began has nothing but that."""
+        found = self.operations.get(id)
+        if found is None:
+            found = self.operations[id] = Operation(id)
+        return found
+
+    def call(self, key: str) -> Call:
+        """The call of that key: the operation's id and its own."""
+        operation, _, id = key.partition("/")
+        calls = self.operation(operation).calls
+        found = calls.get(id)
+        if found is None:
+            found = calls[id] = Call()
+        return found
+
+    # Lives and messages ---------------------------------------------------------------------------
+
+    def _life(self, entry: Entry) -> None:
+        self._under_way.clear()
+        self._lost.clear()
+        for user, operation in list(self.present.items()):
+            if not operation.is_begun:
+                del self.present[user]
+                continue
+            # What waits now is decided anew.
+            operation.told.clear()
+            for message in self.waiting[user].values():
+                self._tell(operation, message)
+
+    def _heard(self, entry: Entry) -> None:
+        user = entry.user
+        timestamp, burst_id = entry.more
+        newest = self._newest.setdefault(user, timestamp)
+        waiting = self.waiting[user]
+        message = self.messages[entry.key] = waiting[entry.key] = Heard(
+            id=entry.key,
+            user=user,
+            order=(timestamp, entry.n),
+            place=entry.n,
+            burst_id=burst_id,
+            is_late=timestamp < newest,
+            is_stop=self.scenario.said[entry.key].text == STOP_WORD,
+            may_be_refused=len(waiting) >= self.scenario.limits.waiting_messages_max,
+        )
+        self._newest[user] = max(newest, timestamp)
+        if message.is_stop and not message.is_late:
+            self._stopped[user] = entry.n
+            self._in_a_row[user] = 0
+            self._lost[user].clear()
+        operation = self.present.get(user)
+        if operation is not None and operation.commits_in != entry.life:
+            self._tell(operation, message)
+
+    def _tell(self, operation: Operation, message: Heard) -> None:
+        """The operation must have heard, if the message means its end."""
+        if message.is_late or message.order <= operation.newest:
+            return
+        is_end = self.scenario.policy in INTERRUPTING and not operation.is_protected
+        if message.is_stop or is_end:
+            operation.told[message.id] = message
+
+    def _fate(self, entry: Entry) -> None:
+        self.waiting[entry.user].pop(entry.key, None)
+        self.messages[entry.key].fate = entry.more
+
+    # Operations -----------------------------------------------------------------------------------
+
+    def _begins(self, entry: Entry) -> None:
+        burst, message = entry.more
+        operation, user = self.operation(entry.key), entry.user
+        self.tried[user] += not operation.message
+        operation.user, operation.message = user, message
+        operation.newest = max(self.messages[id].order for id in burst.split(","))
+        last = self._last.get(user)
+        if last is not operation:
+            # One that has no end yet gets it with this beginning.
+            is_overtaken = last is not None and not last.ended and self._counts(last)
+            operation.in_a_row = self._in_a_row[user] + is_overtaken
+            most = self.scenario.limits.interruptions_max
+            operation.is_protected = operation.in_a_row + len(self._lost[user]) >= most
+        self.present[user] = operation
+
+    def _begun(self, entry: Entry) -> None:
+        operation, user = self.operation(entry.key), entry.user
+        if not operation.is_begun:
+            operation.is_begun = True
+            self.operation_of[operation.message] = operation
+            self.begun[user] += 1
+            self._last[user] = operation
+            self._lost[user].discard(operation.id)
+
+    def _counts(self, operation: Operation) -> bool:
+        """Whether a stop, said after what it works on was, has not ended the row of interruptions."""
+        return self._stopped[operation.user] < self.messages[operation.message].place
+
+    def _planned(self, entry: Entry) -> None:
+        number, _, planned = entry.more
+        operation = self.operation(entry.key)
+        operation.rounds = max(operation.rounds, number)
+        for each in planned.split(",") if planned else ():
+            id, tool, about = each.split(":")
+            operation.calls[id] = Call(tool, about)
+
+    def _hands_over(self, entry: Entry) -> None:
+        # A write that is tried again begins nothing.
+        if (entry.key, entry.life) in self._handed_over:
+            return
+        self._handed_over.add((entry.key, entry.life))
+        self.step = self.operation(entry.key.partition("/")[0])
+        if entry.what == "commits":
+            self.step.commits_in = entry.life
+
+    def _interrupts(self, entry: Entry) -> None:
+        operation = self.operation(entry.key)
+        operation.interrupts_in = entry.life
+        if not operation.is_begun and entry.more[0] == "new_message_received":
+            self._lost[entry.user].add(operation.id)
+
+    def _interrupted(self, entry: Entry) -> None:
+        operation = self.operation(entry.key)
+        if operation.is_begun and not operation.reason and not operation.ended:
+            operation.reason, operation.interrupted_by, operation.undo = entry.more
+
+    def _ended(self, entry: Entry) -> None:
+        operation, user = self.operation(entry.key), entry.user
+        if operation.ended or not operation.is_begun:
+            return
+        operation.ended = entry
+        for call in operation.calls.values():
+            call.status = call.status or ("unknown" if call.intended else "skipped")
+        if self.present.get(user) is operation:
+            del self.present[user]
+        if self._counts(operation):
+            self._in_a_row[user] = self._in_a_row[user] + 1 if operation.was_interrupted else 0
+            if not operation.was_interrupted:
+                self._lost[user].clear()
+
+    # Calls ----------------------------------------------------------------------------------------
+
+    def _intended(self, entry: Entry) -> None:
+        self.call(entry.key).intended = entry
+
+    def _outcome(self, entry: Entry) -> None:
+        call = self.call(entry.key)
+        if call.status is None:
+            call.status, call.is_reused = entry.more
+
+    def _undone(self, entry: Entry) -> None:
+        call = self.call(entry.key)
+        call.undo = call.undo or entry.more[0]
+
+    def _starts(self, entry: Entry) -> None:
+        kind = entry.what.partition(" ")[0]
+        doing = self.doing = Doing(kind, entry, self._doer(kind, entry))
+        self._under_way[kind, entry.key] = doing
+        if kind in THOUGHTS:
+            self.step = doing.operation
+        elif kind == "act":
+            self.call(entry.key).act = doing
+
+    def _ends(self, entry: Entry) -> None:
+        kind = entry.what.partition(" ")[0]
+        doing = self.doing = self._under_way.pop((kind, entry.key), None)
+        if doing is not None:
+            doing.end = entry
+            if kind == "undo" and doing.how == "well":
+                self.call(entry.key).undone_well = True
+
+    def _doer(self, kind: str, entry: Entry) -> Operation:
+        """The operation that a plan, an act or an undo belongs to."""
+        if kind not in THOUGHTS:
+            return self.operation(entry.key.partition("/")[0])
+        # An assistant sees messages: the first of a burst that has an operation of its own names it; a later
+        # one may have joined in vain, and has one of its own by now.
+        for id in entry.more[0].split(","):
+            if id in self.operation_of:
+                return self.operation_of[id]
+        return self.operation(entry.key)
+
+
+@attrs.frozen(kw_only=True)
+class Left:
+    """What a run has left: all that was seen, and the tables of the database."""
+
+    seen: Seen
+    messages: Mapping[str, Row]
+    operations: Mapping[str, Row]
+    calls: Sequence[Row]
+    outbox: Mapping[str, Row]
+    is_at_rest: bool
