@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PEERS_VENV := .venv-peers
 PEERS_READY := $(PEERS_VENV)/.ready
 
-.PHONY: run repl test check bench bench-peers soak-simulation format lock clean
+.PHONY: run repl test check bench bench-peers soak soak-simulation format lock clean
 
 run: $(READY)
 	@$(BIN)/midstream serve
@@ -32,6 +32,11 @@ bench: $(READY)
 # About three minutes; the same script on Midstream and on other tools, which have an environment of their own.
 bench-peers: $(READY) $(PEERS_READY)
 	@PYTHONPATH=tests $(BIN)/python -m peers.bench
+
+# An hour of the real server under load; `make soak MINUTES=10` is a shorter one.
+MINUTES ?= 60
+soak: $(READY)
+	@$(BIN)/python tests/soak/soak.py --minutes $(MINUTES)
 
 # An hour or two of CPU time; `make soak-simulation OPERATIONS=50000` is a shorter one.
 soak-simulation: $(READY)

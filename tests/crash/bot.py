@@ -112,6 +112,14 @@ def pay(name: str, ms: int, fails: bool, seen: str = "", *, context: ToolContext
     return _result(name, fails)
 
 
+@tool(timeout=30, idempotent=True, reusable_seconds=600)
+async def find(topic: str, *, context: ToolContext) -> str:
+    """Finds out what a superseded request may have found out before."""
+    with _Act(context.idempotency_key, context, idempotent=True):
+        await trio.sleep(0.02)
+    return f"found {topic}"
+
+
 TOOLS = (look, book, measure, pay)
 
 
@@ -128,6 +136,9 @@ def plan_for(message_id: str, round: int) -> Plan:
                 "ms": chance.randint(0, 50),
                 "fails": chance.random() < 0.05,
             }
+            if not before and chance.random() < 0.3:
+                calls.append(Call(id, find, {"topic": f"{message_id.split('.')[1]} {chance.randint(0, 1)}"}))
+                continue
             after = [chance.choice(before)] if before else []
             if before and chance.random() < 0.5:
                 # Goes on whatever became of the other; `after` alone would be skipped.
@@ -137,9 +148,15 @@ def plan_for(message_id: str, round: int) -> Plan:
     return Plan(*calls)
 
 
+def _note(what: str, message: Message, context: Context) -> None:
+    """What the planner was asked for, with the messages that it was shown."""
+    burst = [each.id for each in context.burst]
+    ledger.write(ACTS, what=what, life=LIFE, name=message.id, user=message.user.id, burst=burst)
+
+
 class Planner:
     async def plan(self, message: Message, context: Context) -> Plan:
-        ledger.write(ACTS, what="plan", life=LIFE, name=message.id, user=message.user.id)
+        _note("plan", message, context)
         chance = random.Random(f"{SEED} {message.id} plan")
         if chance.random() < 0.1:
             await context.progress("One moment ...")
@@ -147,6 +164,7 @@ class Planner:
         return plan_for(message.id, 0)
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
+        _note("adapt", message, context)
         chance = random.Random(f"{SEED} {message.id} adapt")
         adaptations = chance.choice([0, 0, 0, 1, 2])
         own = [int(id.rpartition("/r")[2][0]) for id in results if id.startswith(f"{message.id}/")]
@@ -161,4 +179,4 @@ async def respond(message: Message, results: Results, context: Context) -> str:
     return f"{message.id}: " + ", ".join(f"{id} {outcome.status}" for id, outcome in results.items())
 
 
-assistant = Assistant(planner=Planner(), responder=respond, tools=TOOLS)
+assistant = Assistant(planner=Planner(), responder=respond, tools=[*TOOLS, find])

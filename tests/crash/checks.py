@@ -19,6 +19,7 @@ Row = Mapping[str, Any]
 _TABLES: Final = ("messages", "operations", "calls", "outbox", "crash_history")
 _ERRORS_EXPECTED: Final = frozenset({"session_failed"})
 _DELIVERIES: Final = ("", "sent", "delivered", "read")
+_THINKING: Final = ("plan", "adapt")
 _GAUGES: Final = ("midstream_live_sessions", "midstream_inbox_messages", "midstream_outbox_messages")
 
 
@@ -38,13 +39,14 @@ class Evidence:
     errors: Sequence[Row] = ()
     metrics: str = ""
     policy: str = "interrupt"
+    interruptions_max: int = 10
 
     def recorded(self, what: str) -> Iterator[Row]:
         """The history of one kind of record."""
         return (row for row in self.history if row["what"] == what)
 
 
-def gather(folder: Path, metrics: str, policy: str) -> Evidence:
+def gather(folder: Path, metrics: str, policy: str, interruptions_max: int) -> Evidence:
     """The evidence in a run's folder; `metrics` is the last scrape."""
     with sqlite3.connect(f"file:{folder / 'midstream.db'}?mode=ro", uri=True) as connection:
         connection.row_factory = sqlite3.Row
@@ -60,13 +62,14 @@ def gather(folder: Path, metrics: str, policy: str) -> Evidence:
         sends=ledger.read(folder / "sends"),
         statuses=ledger.read(folder / "statuses"),
         accepted=ledger.read(folder / "accepted"),
-        errors=tuple(_errors(folder)),
+        errors=tuple(errors(folder)),
         metrics=metrics,
         policy=policy,
+        interruptions_max=interruptions_max,
     )
 
 
-def _errors(folder: Path) -> Iterator[Row]:
+def errors(folder: Path) -> Iterator[Row]:
     """What the server's logs call an error, and what is no line of a log at all."""
     for path in sorted(folder.glob("log.*")):
         for text in path.read_text().splitlines():
@@ -122,18 +125,53 @@ def check_answers(evidence: Evidence) -> list[str]:
 
 
 def check_told(evidence: Evidence) -> list[str]:
-    """P4: whoever was rejected was told; a merged message stands with the operation that took it in."""
+    """P4: whoever was rejected, and whoever said stop, was told so in those words."""
+    told = {(row["user_id"], row["text"]) for row in evidence.outbox if row["kind"] == "notice"}
     broken = []
-    told = {row["user_id"] for row in evidence.outbox if row["kind"] == "notice"}
-    operations = {operation["id"]: operation for operation in evidence.operations}
     for message in evidence.messages:
-        if message["fate"] == "rejected" and message["user_id"] not in told:
+        fields = json.loads(message["fate_fields"])
+        text = fields.get("reason") if message["fate"] == "rejected" else fields.get("told")
+        if message["fate"] == "rejected" and (message["user_id"], text) not in told:
             broken.append(f"message {message['id']} was rejected and nobody was told")
+        if message["fate"] == "stopped" and text and (message["user_id"], text) not in told:
+            broken.append(f"message {message['id']} was stopped and nobody was told")
+    return broken
+
+
+def check_merged(evidence: Evidence) -> list[str]:
+    """A merged message stands with the operation that took it in, and its planner was shown both."""
+    broken = []
+    operations = {operation["id"]: operation for operation in evidence.operations}
+    shown = [set(line["burst"]) for line in evidence.acts if line["what"] in _THINKING]
+    for message in evidence.messages:
         if message["fate"] == "merged":
             into = json.loads(message["fate_fields"])["into"]
             operation = operations.get(message["operation_id"] or "", {})
             if operation.get("message_id") != into:
                 broken.append(f"message {message['id']} was merged into {into}, and {operation} worked on it")
+            if not any({message["id"], into} <= burst for burst in shown):
+                broken.append(f"message {message['id']} was merged into {into}, and no planner was shown it")
+    return broken
+
+
+def check_rejected(evidence: Evidence) -> list[str]:
+    """A message is refused only while something runs: between its arrival and its fate an operation did."""
+    users = {message["id"]: message["user_id"] for message in evidence.messages}
+    user_of = {operation["id"]: users[operation["message_id"]] for operation in evidence.operations}
+    open_of: Counter[str] = Counter()
+    seen: dict[str, bool] = {}  # by message that has no fate yet: whether something ran meanwhile
+    broken = []
+    for row in evidence.history:
+        if row["what"] == "begin":
+            user = user_of[row["id"]]
+            open_of[user] += 1
+            seen.update((id, True) for id in seen if users[id] == user)
+        elif row["what"] == "end":
+            open_of[user_of[row["id"]]] -= 1
+        elif row["what"] == "inbox":
+            seen[row["id"]] = open_of[row["value"]] > 0
+        elif row["what"] == "fate" and not seen.pop(row["id"], False) and row["value"] == "rejected":
+            broken.append(f"message {row['id']} was rejected, and nothing ran")
     return broken
 
 
@@ -161,6 +199,56 @@ def check_stops(evidence: Evidence) -> list[str]:
         for message in evidence.messages
         if message["text"] == "stop" and message["fate"] not in ("stopped", "ignored")
     ]
+
+
+def check_starvation(evidence: Evidence) -> list[str]:
+    """P13: not more operations of a user in a row are interrupted by messages than there may be."""
+    users = {message["id"]: message["user_id"] for message in evidence.messages}
+    operations = {operation["id"]: operation for operation in evidence.operations}
+    in_a_row: Counter[str] = Counter()
+    broken = []
+    for row in evidence.history:
+        if row["what"] == "end":
+            operation = operations[row["id"]]
+            user = users[operation["message_id"]]
+            is_one_more = row["value"] == "interrupted" and operation["reason"] == "new_message_received"
+            in_a_row[user] = in_a_row[user] + 1 if is_one_more else 0
+            if in_a_row[user] > evidence.interruptions_max:
+                broken.append(f"operation {row['id']} was the {in_a_row[user]}th in a row to be interrupted")
+        elif row["what"] == "fate" and row["value"] == "stopped":
+            in_a_row[users[row["id"]]] = 0
+    return broken
+
+
+def check_order(evidence: Evidence) -> list[str]:
+    """Where messages wait for their turn, the oldest of those that wait begins.
+
+    What comes between the end of an operation and the record of the next may be too late to be chosen.
+    """
+    if evidence.policy != "enqueue":
+        return []
+    messages = {message["id"]: message for message in evidence.messages}
+    bursts = defaultdict(list)
+    for message in evidence.messages:
+        bursts[message["operation_id"]].append(message)
+    arrived: dict[str, int] = {}
+    ended: dict[str, int] = {}  # by user, when an operation ended last: then the next one was chosen
+    begun: dict[str, tuple[int, str]] = {}  # by user, the operation that began last, and when it was chosen
+    user_of: dict[str, str] = {}
+    broken = []
+    for n, row in enumerate(evidence.history):
+        if row["what"] == "inbox":
+            arrived[row["id"]] = n
+        elif row["what"] == "end":
+            ended[user_of[row["id"]]] = n
+        elif row["what"] == "begin":
+            user = user_of[row["id"]] = messages[row["value"]]["user_id"]
+            chosen, before = begun.get(user, (0, row["id"]))
+            waited = all(arrived[message["id"]] < chosen for message in bursts[row["id"]])
+            if waited and min(map(_order, bursts[row["id"]])) < min(map(_order, bursts[before])):
+                broken.append(f"operation {before} of user {user} began before {row['id']}, which is older")
+            begun[user] = ended.get(user, 0), row["id"]
+    return broken
 
 
 def check_interruptions(evidence: Evidence) -> list[str]:
@@ -195,6 +283,10 @@ def check_outcomes(evidence: Evidence) -> list[str]:
         intended, status = call["intended_at"] is not None, call["status"]
         if recorded[key] != 1:
             broken.append(f"call {key} was given {recorded[key]} outcomes")
+        if call["reused"]:
+            if intended or key in acted or status != "succeeded":
+                broken.append(f"call {key} is {status}, reused, and intended: {intended}")
+            continue
         if status is None or intended == (status == "skipped"):
             broken.append(f"call {key} is {status}, intended: {intended}")
         if key in acted and not intended:
@@ -276,13 +368,28 @@ def check_undos(evidence: Evidence) -> list[str]:
         is_given_up = call["undo"] == "failed" and "times in a row" in call["undo_error"]
         if call["undo"] is not None and not made[key] and not is_given_up:
             broken.append(f"call {key} counts as {call['undo']} and nobody took it back")
+        if call["undo"] is not None and call["undo_intended_at"] is None and not is_given_up:
+            broken.append(f"call {key} is {call['undo']}, and nobody had recorded that it would be")
         if call["undo"] is None and made[key]:
             broken.append(f"call {key} was taken back and has no record of that")
+    broken += _out_of_order(evidence)
     recorded_in = {row["id"]: row["life"] for row in evidence.recorded("undo")}
     for line in evidence.acts:
         if line["what"] == "undo" and line["life"] > recorded_in.get(line["key"], line["life"]):
             broken.append(f"call {line['key']} was taken back in life {line['life']} again")
     return broken
+
+
+def _out_of_order(evidence: Evidence) -> Iterator[str]:
+    """What was done last is taken back first; calls of one wave were done together."""
+    intended_at = {f"{call['operation_id']}/{call['id']}": call["intended_at"] for call in evidence.calls}
+    last: dict[tuple[str, int], float] = {}
+    for line in evidence.acts:
+        if line["what"] == "undo":
+            at, of = intended_at[line["key"]] or 0.0, (line["operation"], line["life"])
+            if at > last.get(of, at):
+                yield f"call {line['key']} was taken back after what was done before it"
+            last[of] = at
 
 
 # P9, the outbox -----------------------------------------------------------------------------------
@@ -359,6 +466,25 @@ def check_acknowledgements(evidence: Evidence) -> list[str]:
     return broken + [f"an acknowledgement belongs to no operation: {id}" for id in rows]
 
 
+def check_acknowledged_in_time(evidence: Evidence) -> list[str]:
+    """P9: nobody who has the next reply is told any more that it is being looked for."""
+    rows = {row["id"]: row for row in evidence.outbox}
+    queued: dict[str, list[str]] = defaultdict(list)  # by user, acknowledgements that no request was made of
+    overtaken: set[str] = set()
+    broken = []
+    for change in evidence.recorded("row"):
+        row = rows[change["id"]]
+        if change["value"] == "pending" and row["kind"] == "acknowledgement":
+            queued[row["user_id"]].append(row["id"])
+        elif change["value"] == "pending" and row["kind"] == "reply":
+            overtaken.update(queued.pop(row["user_id"], []))
+        elif change["value"] == "sending" and row["id"] in overtaken:
+            broken.append(f"row {row['id']} was sent after the next reply was recorded")
+        elif change["value"] == "sending" and row["id"] in queued[row["user_id"]]:
+            queued[row["user_id"]].remove(row["id"])
+    return broken
+
+
 def check_deliveries(evidence: Evidence) -> list[str]:
     """A status that was accepted is recorded, and never taken back by one that comes out of order."""
     delivery = {row["id"]: row["delivery"] for row in evidence.outbox}
@@ -396,7 +522,7 @@ def _overlapping_acts(evidence: Evidence) -> Iterator[str]:
     acting: dict[tuple[str, int], set[str]] = defaultdict(set)
     over: set[str] = set()
     for line in evidence.acts:
-        if line["what"] == "plan":
+        if line["what"] in _THINKING:
             continue
         user, operation, life = line["user"], line["operation"], line["life"]
         if line["what"] == "end":
@@ -446,8 +572,12 @@ CHECKS: Final[tuple[Callable[[Evidence], list[str]], ...]] = (
     check_fates,
     check_answers,
     check_told,
+    check_merged,
+    check_rejected,
     check_policy,
     check_stops,
+    check_starvation,
+    check_order,
     check_interruptions,
     check_outcomes,
     check_repetitions,
@@ -456,6 +586,7 @@ CHECKS: Final[tuple[Callable[[Evidence], list[str]], ...]] = (
     check_sends,
     check_replies,
     check_acknowledgements,
+    check_acknowledged_in_time,
     check_deliveries,
     check_one_at_a_time,
     check_rest,
@@ -472,6 +603,7 @@ def count(evidence: Evidence) -> dict[str, Any]:
         "rows": dict(Counter(f"{row['kind']} {row['state']}" for row in evidence.outbox)),
         "sends": len(evidence.sends),
         "ambiguous": dict(Counter(ambiguities(evidence).values())),
+        "reused": sum(call["reused"] for call in evidence.calls),
         "undos": dict(Counter(str(call["undo"]) for call in evidence.calls if call["undo"])),
         "acts_again": sum(n > 1 for n in Counter(line["key"] for line in _starts(evidence)).values()),
     }

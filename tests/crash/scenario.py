@@ -59,6 +59,7 @@ POINTS = {
 POINTS_OF = {
     "rollback": {"before undo": 3, "after undo": 3, "before undone": 3, "after undone": 3},
     "steer": {"before merge": 3, "after merge": 3},
+    "reject": {"before rejection": 3, "after rejection": 3},
 }
 # Without one, only who says stop interrupts.
 FEWER = {"after interruption": 1, "before end": 1, "after end": 1}
@@ -85,13 +86,19 @@ CREDENTIALS = {
     "WHATSAPP_VERIFY_TOKEN": "the verify token",
     "WHATSAPP_THROUGHPUT": "1000",
 }
+# P13: low, so that some operations are protected.
+INTERRUPTIONS_MAX = 3
 SETTINGS = {
     "MIDSTREAM_BIND": "127.0.0.1:0",
     "MIDSTREAM_ASSISTANT": "bot:assistant",
     "MIDSTREAM_SETTLE_SECONDS": "1",
+    "MIDSTREAM_INTERRUPTIONS_MAX": str(INTERRUPTIONS_MAX),
 }
-# What the policies are run with besides: every other one of them waits for more of a burst.
-DEBOUNCE = {"rollback": "0.1", "enqueue": "0.1"}
+# What the policies are run with besides: some wait for more of a burst.
+SETTINGS_OF = {
+    "rollback": {"MIDSTREAM_DEBOUNCE_SECONDS": "0.1", "MIDSTREAM_ACKNOWLEDGEMENT_SECONDS_MIN": "0.1"},
+    "enqueue": {"MIDSTREAM_DEBOUNCE_SECONDS": "0.2"},
+}
 # Whoever measures coverage measures something else: these processes are killed.
 _NOT_HANDED_ON = ("MIDSTREAM_", "WHATSAPP_", "CRASH_", "COV")
 
@@ -108,7 +115,7 @@ class Death:
 def points_of(policies: tuple[str, ...]) -> dict[str, int]:
     """The points that a round of these policies passes, each with its most."""
     points = POINTS | {
-        point: most for policy in set(policies) for point, most in POINTS_OF.get(policy, {}).items()
+        point: most for policy in sorted(set(policies)) for point, most in POINTS_OF.get(policy, {}).items()
     }
     return points if set(policies) <= set(INTERRUPTING) else points | FEWER
 
@@ -124,10 +131,22 @@ def schedule(seed: str, round: int, policies: tuple[str, ...]) -> list[Death]:
     return sorted(deaths, key=lambda death: death.point == "after resumption")
 
 
+def share(deaths: list[Death], half: int, policy: str, policies: tuple[str, ...]) -> list[Death]:
+    """A half's part: every other of the deaths that both may die, and all that only its own policy may."""
+    common = [death for death in deaths if all(passes(each, death.point) for each in policies)]
+    others = [death for death in deaths if death not in common and passes(policy, death.point)]
+    return [death for death in deaths if death in (*common[half::2], *others)]
+
+
+def passes(policy: str, point: str) -> bool:
+    """Whether a record of that point is ever made under that policy."""
+    return point in POINTS_OF.get(policy, {}) or not any(point in points for points in POINTS_OF.values())
+
+
 def environment(seed: str, policy: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
     path = os.pathsep.join([str(HERE.parents[1]), *filter(None, [kept.get("PYTHONPATH")])])
-    settings = {"MIDSTREAM_POLICY": policy, "MIDSTREAM_DEBOUNCE_SECONDS": DEBOUNCE.get(policy, "0")}
+    settings = {"MIDSTREAM_POLICY": policy, **SETTINGS_OF.get(policy, {})}
     return kept | CREDENTIALS | SETTINGS | settings | {"CRASH_SEED": seed, "PYTHONPATH": path}
 
 
@@ -166,7 +185,9 @@ class Scenario:
                 load.stopped = True
                 await self._live(next(life), load, lives)
                 nursery.cancel_scope.cancel()  # after a hang nobody would take what is still posted
-        self.broken += checks.check_all(checks.gather(self.folder, self.metrics, self.policy))
+        self.broken += checks.check_all(
+            checks.gather(self.folder, self.metrics, self.policy, INTERRUPTIONS_MAX)
+        )
 
     async def _die_at_last(self, life: Iterator[int], death: Death, lives: "Lives") -> None:
         for _ in range(TRIES):
@@ -298,9 +319,10 @@ def main() -> int:
     parser.add_argument("--with", dest="others", nargs="*", default=[], metavar="POLICY")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    deaths = schedule(options.seed, options.round, (options.policy, *options.others))
+    policies = (options.policy, *options.others)
+    deaths = schedule(options.seed, options.round, policies)
     if options.half is not None:
-        deaths = deaths[options.half :: 2]
+        deaths = share(deaths, options.half, options.policy, policies)
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="crash-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     scenario = Scenario(folder, f"{options.seed} {options.round} {options.half}", options.policy)
@@ -312,7 +334,7 @@ def main() -> int:
         "folder": str(folder),
         "seconds": round(time.monotonic() - started_at, 1),
         "deaths": Counter(line["point"] for line in ledger.read(folder / "deaths")),
-        "counts": checks.count(checks.gather(folder, scenario.metrics, options.policy)),
+        "counts": checks.count(checks.gather(folder, scenario.metrics, options.policy, INTERRUPTIONS_MAX)),
         "broken": scenario.broken,
     }
     print(json.dumps(report))

@@ -26,7 +26,7 @@ from typing import Any
 import ledger
 
 import web.serving
-from engine import OutboxRow, SendState, SqliteStore, TypingSignal
+from engine import OutboxRow, Rejected, SendState, SqliteStore, TypingSignal
 from engine.phases import Phase
 from engine.store import (
     Begin,
@@ -38,6 +38,7 @@ from engine.store import (
     Planned,
     Report,
     Resume,
+    Settle,
     UndoIntended,
     Undone,
 )
@@ -52,6 +53,8 @@ CREATE TABLE IF NOT EXISTS crash_history (
 );
 CREATE TEMP TRIGGER a_fate AFTER UPDATE OF fate ON messages WHEN NEW.fate IS NOT NULL
     BEGIN INSERT INTO crash_history VALUES (NULL, {life}, 'fate', NEW.id, NEW.fate); END;
+CREATE TEMP TRIGGER an_arrival AFTER INSERT ON messages
+    BEGIN INSERT INTO crash_history VALUES (NULL, {life}, 'inbox', NEW.id, NEW.user_id); END;
 CREATE TEMP TRIGGER a_begin AFTER INSERT ON operations
     BEGIN INSERT INTO crash_history VALUES (NULL, {life}, 'begin', NEW.id, NEW.message_id); END;
 CREATE TEMP TRIGGER an_end AFTER UPDATE OF ended_at ON operations WHEN NEW.ended_at IS NOT NULL
@@ -109,6 +112,8 @@ def kind_of(change: Any) -> str | None:
             return "intent"
         case Happened():
             return "outcome"
+        case Settle(fate=Rejected()):
+            return "rejection"
         case End(phase=Phase.COMPLETED):
             return "completion"
         case End():

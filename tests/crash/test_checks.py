@@ -33,6 +33,8 @@ def call(operation_id: str, id: str, status: str | None, *, intended: bool = Tru
         "intended_at": intended_at,
         "error": None,
         "tool": "book",
+        "reused": 0,
+        "undo_intended_at": None,
         "undo": None,
         "undo_error": None,
     }
@@ -104,9 +106,11 @@ GOOD = Evidence(
     ],
     outbox=[row("k1", "acknowledgement", "o1"), row("r1", "reply", "o2", delivery="read")],
     history=past(
+        (1, "inbox", "wamid.o1", ANNA),
         (1, "begin", "o1", "wamid.o1"),
         (1, "plan", "o1/a", "0"),
         (1, "plan", "o1/b", "0"),
+        (1, "inbox", "wamid.o2", ANNA),
         (1, "row", "k1", "pending"),
         (1, "row", "k1", "sending"),
         (1, "row", "k1", "sent"),
@@ -127,10 +131,10 @@ GOOD = Evidence(
         (3, "row", "r1", "sent"),
     ),
     acts=[
-        {"what": "plan", "life": 1, "name": "wamid.o1", "user": ANNA},
+        {"what": "plan", "life": 1, "name": "wamid.o1", "user": ANNA, "burst": ["wamid.o1"]},
         act("start", "o1/a", life=1),
         act("end", "o1/a", life=1),
-        {"what": "plan", "life": 1, "name": "wamid.o2", "user": ANNA},
+        {"what": "plan", "life": 1, "name": "wamid.o2", "user": ANNA, "burst": ["wamid.o2"]},
         act("start", "o2/a", life=1),
         act("start", "o2/b", life=1, idempotent=False),
         act("start", "o2/a", life=2),
@@ -170,7 +174,8 @@ def taken_back(undo: str | None = "undone", *, lives: tuple[int, ...] = (1,), **
     """The good run under rollback: the one call that o1 made is taken back before o2 acts."""
     acts = list(GOOD.acts)
     acts[3:3] = [act("undo", "o1/a", life=life) for life in lives]
-    calls = [{**call, "undo": undo, **more} if call["id"] == "a" else call for call in GOOD.calls[:2]]
+    new = {"undo": undo, "undo_intended_at": 1.0, **more}
+    calls = [{**call, **new} if call["id"] == "a" else call for call in GOOD.calls[:2]]
     return attrs.evolve(
         having(operations=where("id", "o1", undo=1)),
         acts=acts,
@@ -178,6 +183,37 @@ def taken_back(undo: str | None = "undone", *, lives: tuple[int, ...] = (1,), **
         history=[*GOOD.history, *past((1, "undo", "o1/a", str(undo)))],
         policy="rollback",
     )
+
+
+def second_first() -> Evidence:
+    """Of two calls that o1 made one after the other, the first is taken back first."""
+    evidence = taken_back()
+    at = {"a": 1.0, "b": 2.0}
+    undos = [act("undo", f"o1/{id}", life=1) for id in "ab"]
+    calls = [{**call, "intended_at": at[call["id"]]} for call in evidence.calls]
+    return attrs.evolve(evidence, acts=undos, calls=calls)
+
+
+def out_of_turn(*, arrived: str) -> Evidence:
+    """Under enqueue o1 and o2 wait for the end of o0; o2 is late, so it is older, and begins last."""
+    rows = [
+        (1, "inbox", "wamid.o0", ANNA),
+        (1, "begin", "o0", "wamid.o0"),
+        (1, "inbox", "wamid.o1", ANNA),
+        (1, "end", "o0", "completed"),
+        (1, "begin", "o1", "wamid.o1"),
+        (1, "end", "o1", "completed"),
+        (1, "begin", "o2", "wamid.o2"),
+    ]
+    rows.insert({"before the end": 3, "after the end": 4}[arrived], (1, "inbox", "wamid.o2", ANNA))
+    messages = [message(f"wamid.o{n}", f"o{n}", "answered", n) for n in range(3)]
+    messages[2]["timestamp"] = 8
+    return attrs.evolve(GOOD, messages=messages, history=past(*rows), policy="enqueue")
+
+
+def test_what_comes_when_the_next_is_chosen_may_be_too_late() -> None:
+    """The record of the beginning stands after it then, and says nothing against the choice."""
+    assert checks.check_order(out_of_turn(arrived="after the end")) == []
 
 
 def test_a_good_run_has_nothing_against_it() -> None:
@@ -213,8 +249,26 @@ BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
     ),
     (
         checks.check_told,
+        having(messages=where("id", "wamid.o1", fate="stopped", fate_fields='{"told": "Stopped."}')),
+        "wamid.o1 was stopped and nobody was told",
+    ),
+    (
+        checks.check_merged,
         having(messages=[message("wamid.m3", "o1", "merged", 3, into="wamid.o2")]),
-        "wamid.m3 was merged into wamid.o2",
+        "wamid.m3 was merged into wamid.o2, and {'id': 'o1'",
+    ),
+    (
+        checks.check_merged,
+        having(messages=[message("wamid.m3", "o2", "merged", 3, into="wamid.o2")]),
+        "wamid.m3 was merged into wamid.o2, and no planner was shown it",
+    ),
+    (
+        checks.check_rejected,
+        having(
+            messages=[message("wamid.m3", "", "rejected", 3)],
+            history=more_past((2, "inbox", "wamid.m3", ANNA), (2, "fate", "wamid.m3", "rejected")),
+        ),
+        "wamid.m3 was rejected, and nothing ran",
     ),
     (checks.check_policy, attrs.evolve(GOOD, policy="enqueue"), "wamid.o1 was superseded under enqueue"),
     (
@@ -232,6 +286,18 @@ BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
         having(messages=where("id", "wamid.o2", text="stop")),
         "wamid.o2 says stop and was answered",
     ),
+    (
+        checks.check_starvation,
+        attrs.evolve(GOOD, interruptions_max=0),
+        "operation o1 was the 1th in a row to be interrupted",
+    ),
+    (
+        checks.check_order,
+        out_of_turn(arrived="before the end"),
+        "operation o1 of user 15551234567 began before o2, which is older",
+    ),
+    (checks.check_undos, taken_back(undo_intended_at=None), "nobody had recorded that it would be"),
+    (checks.check_undos, second_first(), "call o1/b was taken back after what was done before it"),
     (checks.check_undos, taken_back(None), "call o1/a was taken back and has no record"),
     (checks.check_undos, taken_back(None, lives=()), "call o1/a, succeeded, was taken back: None"),
     (checks.check_undos, taken_back(lives=()), "call o1/a counts as undone and nobody took it back"),
@@ -261,6 +327,11 @@ BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
         checks.check_outcomes,
         having(acts=without("what", "end")),
         "o1/a is succeeded and never acted to its end",
+    ),
+    (
+        checks.check_outcomes,
+        having(calls=where("id", "b", reused=1)),
+        "call o2/b is unknown, reused, and intended: True",
     ),
     # Nothing is done again.
     (
@@ -317,6 +388,18 @@ BROKEN: list[tuple[Callable[[Evidence], list[str]], Evidence, str]] = [
         checks.check_acknowledgements,
         having(outbox=[row("k2", "acknowledgement", "o9")]),
         "an acknowledgement belongs to no operation: o9",
+    ),
+    (
+        checks.check_acknowledged_in_time,
+        having(
+            outbox=[row("k2", "acknowledgement", "o1")],
+            history=lambda part: [
+                *past((1, "row", "k2", "pending")),
+                *part,
+                *past((3, "row", "k2", "sending")),
+            ],
+        ),
+        "row k2 was sent after the next reply was recorded",
     ),
     (
         checks.check_deliveries,

@@ -75,6 +75,20 @@ def test_every_policy_is_killed() -> None:
     assert set(scenario.POINTS_OF) <= set(POLICIES)
 
 
+def test_a_point_of_one_policy_is_for_the_half_that_runs_it() -> None:
+    """The other would never pass it; what both pass is shared."""
+    policies = ("enqueue", "reject")
+    deaths = scenario.schedule("7", 3, policies)
+    first, second = (scenario.share(deaths, half, policies[half], policies) for half in (0, 1))
+    assert sorted(map(repr, [*first, *second])) == sorted(map(repr, deaths))
+    of_one = {death.point for death in second if "rejection" in death.point}
+    assert of_one == set(scenario.POINTS_OF["reject"])
+    assert not any("rejection" in death.point for death in first)
+    assert abs(len(first) - len(second) + len(of_one)) <= 1
+    halves = [scenario.share(deaths, half, "reject", ("reject", "reject")) for half in (0, 1)]
+    assert halves == [deaths[0::2], deaths[1::2]]
+
+
 def test_a_seed_replays_the_same_record_points() -> None:
     """Another one gives others; all the rounds together make at least a hundred deaths."""
     rounds = [scenario.schedule("7", round, policies) for round, policies in enumerate(ROUNDS)]

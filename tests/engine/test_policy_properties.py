@@ -1,6 +1,6 @@
 """No policy breaks a promise, whoever writes what when, and whatever fails or dies meanwhile.
 
-Each example once broke something; what, is said there.
+Each example once broke something, or is an instant that chance rarely meets; which, is said there.
 """
 
 from collections import Counter
@@ -208,8 +208,15 @@ STOP_WHILE_IT_FAILS = Scenario(
 )
 
 
+# A message that comes when the answer of the responder is there, and the reply not yet handed over (P8).
+BEFORE_THE_COMMIT = Scenario((Delivery(posts=(USUAL,)), Delivery(after=1.25, posts=(USUAL,))))
+
+
 @generated
 @given(scenarios(NAMED))
+@example(BEFORE_THE_COMMIT)
+@example(attrs.evolve(BEFORE_THE_COMMIT, chance=2))
+@example(attrs.evolve(BEFORE_THE_COMMIT, chance=4))
 def test_no_policy_breaks_a_promise(scenario: Scenario) -> None:
     """P1 to P10, P12, P13: people who change their mind, say stop, write late, twice, in bursts."""
     check(scenario)

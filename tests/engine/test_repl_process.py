@@ -233,6 +233,33 @@ def test_a_signal_ends_it_with_the_code_that_shells_know(capsys, number, code) -
     assert "suspended at the boundary after wave 1; wave 2 does not start" in capsys.readouterr().out
 
 
+def test_a_signal_while_leaving_exits_when_nothing_is_in_its_middle(monkeypatch) -> None:
+    """Not in the signal's handler: what `os._exit` does under coverage may need what is held then."""
+    exits = []
+    exited = trio.Event()
+    is_busy = False
+
+    def exit(code: int) -> None:
+        exits.append((code, is_busy))
+        exited.set()
+
+    @tool(timeout=10)
+    async def be_interrupted() -> None:
+        nonlocal is_busy
+        signal.raise_signal(signal.SIGINT)
+        await trio.testing.wait_all_tasks_blocked()
+        is_busy = True
+        signal.raise_signal(signal.SIGINT)
+        is_busy = False
+        await exited.wait()
+
+    monkeypatch.setattr("os._exit", exit)
+    assistant = scripted_assistant(Plan(Call("a", be_interrupted)), tools=[be_interrupted])
+    with _stdin(b"Passover\n", ends=False):
+        assert run_repl(assistant) == 130
+    assert exits == [(130, False)]
+
+
 @pytest.mark.parametrize(
     ("terminals", "term", "kind"),
     [

@@ -437,14 +437,14 @@ class _Life:
             for request in context.superseded
         }
         with self._thinking("plan", context, message=message.id, detail=known):
-            await trio.sleep(request.planning)
+            await self.world.think(request.planning)
             _break(request, "plan")
             return Plan(*_calls(message.id, 0, request.waves))
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
         request = self.world.request(message)
         with self._thinking("adapt", context, message=message.id):
-            await trio.sleep(request.adapting)
+            await self.world.think(request.adapting)
             _break(request, "adapt")
             own = [int(id.split(":")[1]) for id in results if id.startswith(f"{message.id}:")]
             if not own and message.id != context.burst[0].id:  # it has joined
@@ -473,7 +473,7 @@ class _Life:
     async def respond(self, message: Message, results: Results, context: Context) -> str:
         request = self.world.request(message)
         with self._thinking("respond", context, message=message.id):
-            await trio.sleep(request.responding)
+            await self.world.think(request.responding)
             _break(request, "respond")
         return f"reply to {' '.join(message.id for message in context.burst)}"
 
@@ -485,6 +485,11 @@ class _Life:
         with self.during("sent", user=row.user.id, key=row.id, message=row.message_id, detail=row):
             await trio.sleep(self.world.scenario.sending)
         return f"provider's {row.id}"
+
+
+async def _answer(answer: trio.Event, seconds: float) -> None:
+    await trio.sleep(seconds)
+    answer.set()
 
 
 def _of(context: ToolContext) -> dict[str, str]:
@@ -525,6 +530,7 @@ class World:
     scenario: Scenario
     ledger: Ledger = attrs.field(factory=Ledger)
     engine: Engine | None = None
+    outside: trio.Nursery | None = None
     posts: dict[str, Post] = attrs.field(factory=dict)
     messages: dict[str, Message] = attrs.field(factory=dict)
     store: WorldStore = attrs.field(init=False)
@@ -557,6 +563,16 @@ class World:
         self._decided += 1
         return self.scenario.policy[(self._decided - 1) % len(self.scenario.policy)]
 
+    async def think(self, seconds: float) -> None:
+        """As long as a model's answer takes, which comes from outside.
+
+        Unlike a sleep that ends, an answer that is there is not taken back by a cancellation in its instant.
+        """
+        answer = trio.Event()
+        assert self.outside is not None
+        self.outside.start_soon(_answer, answer, seconds)
+        await answer.wait()
+
     def new_id(self) -> str:
         self._ids += 1
         return f"id{self._ids}"
@@ -565,6 +581,7 @@ class World:
         """From the first message to a rest in which nothing is left to do."""
         with structlog.testing.capture_logs() as logs:
             async with trio.open_nursery() as nursery:
+                self.outside = nursery
                 nursery.start_soon(self._make_trouble)
                 nursery.start_soon(self._deliver_all, sent := trio.Event())
                 for ending in self.scenario.lives:
@@ -636,25 +653,31 @@ class World:
             self.store.seconds = trouble.seconds
 
     async def _deliver_all(self, sent: trio.Event) -> None:
+        at = 0.0
         async with trio.open_nursery() as nursery:
             for delivery in self.scenario.deliveries:
-                await trio.sleep(delivery.after)
-                if delivery.stops and self.engine is not None:
-                    self.ledger.add(self.ledger.life, "stop", user=delivery.stops)
-                    self.engine.stop(delivery.stops)
+                at += delivery.after
                 ids = list(self.messages)
                 batch = [self.messages[ids[number]] for number in delivery.again if number < len(ids)]
-                batch += [self._message(post) for post in delivery.posts]
+                batch += [self._message(post, at) for post in delivery.posts]
                 if self.scenario.only:
                     batch = [message for message in batch if message.user.id == self.scenario.only]
-                if batch:
-                    nursery.start_soon(self._deliver, batch)
+                # Each by a task that waits for its time: in that instant it may come before all else.
+                nursery.start_soon(self._deliver_at, at, batch, delivery.stops)
         sent.set()
 
-    def _message(self, post: Post) -> Message:
+    async def _deliver_at(self, at: float, batch: Sequence[Message], stops: str) -> None:
+        await trio.sleep_until(at)
+        if stops and self.engine is not None:
+            self.ledger.add(self.ledger.life, "stop", user=stops)
+            self.engine.stop(stops)
+        if batch:
+            await self._deliver(batch)
+
+    def _message(self, post: Post, at: float) -> Message:
         id = f"m{len(self.messages)}"
         self.posts[id] = post
-        timestamp = int(EPOCH + trio.current_time()) - (LATE_SECONDS if post.late else 0)
+        timestamp = int(EPOCH + at) - (LATE_SECONDS if post.late else 0)
         text = STOP_WORD if post.request is None else f"please {id}"
         self.messages[id] = Message(id=id, user=User(post.user), text=text, timestamp=timestamp)
         return self.messages[id]
