@@ -25,7 +25,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-# About a minute; measures, and judges nothing.
+# About ten minutes; measures, and judges nothing.
 bench: $(READY)
 	@$(BIN)/midstream bench
 

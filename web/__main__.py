@@ -43,7 +43,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     repl.set_defaults(run=_talk)
     parser.set_defaults(run=_operate)  # every other command
     add_commands(commands)
-    bench = commands.add_parser("bench", help="measure what a durable message costs here; about a minute")
+    bench = commands.add_parser(
+        "bench", help="measure what things cost here, beside rivals; about ten minutes"
+    )
+    bench.add_argument(
+        "names", nargs="*", metavar="NAME", help="only these experiments; all if none is given"
+    )
+    bench.add_argument("--quick", action="store_true", help="smaller and fewer; about a minute and a half")
     bench.set_defaults(run=_measure)
     simulate = commands.add_parser(
         "simulate", help="hold every promise against the engine in made-up worlds, one a seed"
@@ -113,11 +119,16 @@ def _talk(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
     )
 
 
-def _measure(_environment: Mapping[str, str], _options: argparse.Namespace) -> int:
-    from web.bench import BenchBroken, run_bench
+def _measure(_environment: Mapping[str, str], options: argparse.Namespace) -> int:
+    from web.bench.command import EXPERIMENTS, run_bench
+    from web.bench.processes import BenchBroken
 
+    for name in options.names:
+        if name not in EXPERIMENTS:
+            return _refuse(f"there is no experiment {name!r}; there are: {', '.join(EXPERIMENTS)}", _UNUSABLE)
     try:
-        run_bench(Path.cwd())  # where the server's own database would be
+        # On the disk where the server's own database would be.
+        run_bench(Path.cwd(), options.names, is_quick=options.quick)
     except BenchBroken as error:
         return _refuse(str(error), _BROKEN)
     return 0

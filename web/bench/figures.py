@@ -1,6 +1,12 @@
-"""What the rounds of a bench say: medians, ratios, targets.  No I/O, no clock, no Trio."""
+"""What a bench says: figures, their targets, the table and the JSON.  No I/O, no clock, no Trio.
 
-from collections.abc import Mapping, Sequence
+Rule 1: a figure is the median of its runs; its ratio is the median of ratios paired run by run, since what
+slowed the machine down for a while slowed both of a pair.
+Rule 2: CPU time before wall-clock time, ratios before absolutes.
+Rule 3: a target that is missed is told, and is no error.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
@@ -8,191 +14,199 @@ import attrs
 
 MEMORY: Final = "memory"
 SQLITE: Final = "SQLite"
-# The connections at which the targets hold: one alone has nobody to share a commit with.
-_LOADED: Final = 32
-_CPU_RATIO_MAX: Final = 1.4
-_ACCEPTED_PER_COMMIT_MIN: Final = 8.0
+# How the unit of a figure that no stall can bend begins.
+_CPU: Final = "CPU"
+
+
+@attrs.frozen
+class Target:
+    """A bound that a figure should keep to: at most, or with `is_least` at least; its ratio, or its value."""
+
+    bound: float
+    is_ratio: bool = False
+    is_least: bool = False
+
+    def is_met(self, value: float) -> bool:
+        """Whether a median, of ratios if this is a target for these, keeps to it."""
+        return value >= self.bound if self.is_least else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{'ratio ' if self.is_ratio else ''}at {'least' if self.is_least else 'most'} {self.bound:,g}"
+
+
+def at_most(bound: float) -> Target:
+    """The value should not exceed this."""
+    return Target(bound)
+
+
+def at_least(bound: float) -> Target:
+    """The value should not fall short of this."""
+    return Target(bound, is_least=True)
+
+
+def ratio_at_most(bound: float) -> Target:
+    """The value should not exceed the rival's this many times."""
+    return Target(bound, is_ratio=True)
 
 
 @attrs.frozen(kw_only=True)
-class Round:
-    """One round, as it was counted.
+class Figure:
+    """One line of the table.
 
-    `seconds`: from the first message posted to the last answer.  `cpu_seconds`: the server's, user and
-    system, all threads, until every reply was sent and that was recorded.  `commits` are all until then,
-    `accepting_commits` those of them that took messages in.
+    `experiment` is its name, `case` what was measured in it, `unit` that of the value: it begins with "CPU"
+    where that is CPU time.  `lowest` and `highest` are of any run, `runs` counts them.  `rival` names what
+    the ratio is to.  `windows`: the wall-clock windows that were used; `stalled`: those thrown away, since
+    the machine stood still in them.
     """
 
-    store: str
-    connections: int
-    sent: int
-    accepted: int
-    answered: int
-    seconds: float
-    cpu_seconds: float
-    commits: int
-    accepting_commits: int
-
-    @property
-    def cpu_microseconds(self) -> float:
-        """CPU time a message."""
-        return self.cpu_seconds / self.accepted * 1e6
-
-    @property
-    def accepted_per_commit(self) -> float:
-        """How many messages a commit takes in, if it takes in any."""
-        return self.accepted / self.accepting_commits
-
-    @property
-    def commits_per_message(self) -> float:
-        """All commits: what follows from a message is written as well."""
-        return self.commits / self.accepted
-
-    @property
-    def accepted_per_second(self) -> float:
-        """By the clock on the wall, stalls of the machine included."""
-        return self.accepted / self.seconds
-
-
-@attrs.frozen(kw_only=True)
-class Row:
-    """The medians of the rounds with one store and one number of connections."""
-
-    store: str
-    connections: int
-    rounds: int
-    cpu_microseconds: float
-    accepted_per_commit: float
-    commits_per_message: float
-    accepted_per_second: float
-
-
-@attrs.frozen(kw_only=True)
-class Target:
-    """A median that should be on one side of a bound; `lowest` and `highest` of any round."""
-
-    name: str
+    experiment: str
+    case: str
+    unit: str
     value: float
     lowest: float
     highest: float
-    wanted: str
-    is_met: bool
+    runs: int
+    rival: str | None = None
+    rival_value: float | None = None
+    ratio: float | None = None
+    ratio_lowest: float | None = None
+    ratio_highest: float | None = None
+    target: str | None = None
+    is_met: bool | None = None
+    windows: int | None = None
+    stalled: int | None = None
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether this is CPU time, which a machine that stalls cannot bend."""
+        return self.unit.startswith(_CPU)
 
 
-@attrs.frozen(kw_only=True)
-class Figures:
-    """All that a run says; `writes_per_commit` is None, and no target stands, without rounds under load."""
+def figure(
+    experiment: str,
+    case: str,
+    unit: str,
+    runs: Sequence[float],
+    *,
+    rival: str | None = None,
+    rival_runs: Sequence[float] = (),
+    target: Target | None = None,
+    windows: int | None = None,
+    stalled: int | None = None,
+) -> Figure:
+    """The figure of these runs, in the order of their measurement; the rival's runs are paired with them.
 
-    rows: tuple[Row, ...]
-    targets: tuple[Target, ...]
-    writes_per_commit: float | None
-    sent: int
-    accepted: int
-    answered: int
-
-
-def summarise(rounds: Sequence[Round]) -> Figures:
-    """The figures of these rounds, which are in the order of their measurement."""
-    by_row: dict[tuple[int, str], list[Round]] = {}
-    for one in rounds:
-        by_row.setdefault((one.connections, one.store), []).append(one)
-    memory, sqlite = by_row.get((_LOADED, MEMORY), []), by_row.get((_LOADED, SQLITE), [])
-    return Figures(
-        rows=tuple(_row(by_row[key]) for key in sorted(by_row, key=lambda key: (key[0], key[1] == SQLITE))),
-        targets=_targets(memory, sqlite) if memory and sqlite else (),
-        writes_per_commit=_writes_per_commit(memory, sqlite) if memory and sqlite else None,
-        sent=sum(one.sent for one in rounds),
-        accepted=sum(one.accepted for one in rounds),
-        answered=sum(one.answered for one in rounds),
+    Raises ValueError for runs that have no pair, and for a target that asks for a ratio without a rival.
+    """
+    ratios = [ours / theirs for ours, theirs in zip(runs, rival_runs, strict=True)] if rival else []
+    judged = ratios if target is not None and target.is_ratio else runs
+    if target is not None and not judged:
+        raise ValueError(f"{experiment}, {case}: there is nothing to hold the target against")
+    return Figure(
+        experiment=experiment,
+        case=case,
+        unit=unit,
+        value=median(runs),
+        lowest=min(runs),
+        highest=max(runs),
+        runs=len(runs),
+        rival=rival,
+        rival_value=median(rival_runs) if rival else None,
+        ratio=median(ratios) if ratios else None,
+        ratio_lowest=min(ratios, default=None),
+        ratio_highest=max(ratios, default=None),
+        target=str(target) if target else None,
+        is_met=target.is_met(median(judged)) if target else None,
+        windows=windows,
+        stalled=stalled,
     )
 
 
-def _row(rounds: Sequence[Round]) -> Row:
-    return Row(
-        store=rounds[0].store,
-        connections=rounds[0].connections,
-        rounds=len(rounds),
-        cpu_microseconds=median(one.cpu_microseconds for one in rounds),
-        accepted_per_commit=median(one.accepted_per_commit for one in rounds),
-        commits_per_message=median(one.commits_per_message for one in rounds),
-        accepted_per_second=median(one.accepted_per_second for one in rounds),
-    )
-
-
-def _targets(memory: Sequence[Round], sqlite: Sequence[Round]) -> tuple[Target, ...]:
-    # Pair by pair: what slowed the machine down for a while slowed both of a pair.
-    ratios = [
-        durable.cpu_microseconds / rival.cpu_microseconds
-        for durable, rival in zip(sqlite, memory, strict=True)
-    ]
-    shared = [one.accepted_per_commit for one in sqlite]
-    return (
-        Target(
-            name=f"CPU time a message, SQLite / memory, {_LOADED} connections",
-            value=median(ratios),
-            lowest=min(ratios),
-            highest=max(ratios),
-            wanted=f"at most {_CPU_RATIO_MAX:g}",
-            is_met=median(ratios) <= _CPU_RATIO_MAX,
-        ),
-        Target(
-            name=f"messages accepted a commit, SQLite, {_LOADED} connections",
-            value=median(shared),
-            lowest=min(shared),
-            highest=max(shared),
-            wanted=f"at least {_ACCEPTED_PER_COMMIT_MIN:g}",
-            is_met=median(shared) >= _ACCEPTED_PER_COMMIT_MIN,
-        ),
-    )
-
-
-def _writes_per_commit(memory: Sequence[Round], sqlite: Sequence[Round]) -> float:
-    # The store in memory commits each write by itself: its commits are the writes.
-    writes = median(one.commits_per_message for one in memory)
-    return writes / median(one.commits_per_message for one in sqlite)
+def percentile(samples: Iterable[float], percent: float) -> float:
+    """The smallest sample that this percentage of them does not exceed.  Raises ValueError without any."""
+    ordered = sorted(samples)
+    if not ordered:
+        raise ValueError("there is no sample")
+    rank = -int(-len(ordered) * percent // 100)  # rounded up
+    return ordered[max(rank, 1) - 1]
 
 
 # On paper -----------------------------------------------------------------------------------------
 
-_HEADER: Final = "connections  store   CPU µs/message  accepted/commit  commits/message  accepted/s"
+_HEADER: Final = ("", "ratio", "to", "value", "unit", "target", "windows")
 
 
-def table(machine: Mapping[str, Any], figures: Figures) -> str:
-    """The figures for a person, ratios first, with what they were measured on."""
+def table(
+    machine: Mapping[str, Any], figures: Sequence[Figure], titles: Mapping[str, str] | None = None
+) -> str:
+    """The figures for a person, with what they were measured on.
+
+    `titles` says in a sentence, or in several lines, what an experiment is about.
+    """
+    rows = [_HEADER, *map(_cells, figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = [
-        "What a durable message costs: one server, its store on disk or in memory, all else the same",
-        f"Python {machine['python']}, SQLite {machine['sqlite']}, {machine['system']},"
-        f" {machine['cpus']} CPUs; a page with fsync takes {machine['fsync_milliseconds']:g} ms",
-        f"rounds of each: {max(row.rounds for row in figures.rows)}, in turn; medians (lowest to highest)",
-        "",
-        *map(_target_line, figures.targets),
-        *([_writes_line(figures.writes_per_commit)] if figures.writes_per_commit else []),
-        "",
-        _HEADER,
-        *map(_row_line, figures.rows),
-        "",
-        "The assistant plans nothing, the way out swallows replies, the log is made and thrown away.",
-        "CPU: the server's process, all threads, from the webhook to the reply recorded as sent",
-        "accepted/commit: of the commits that take messages in; commits/message: of all commits",
-        "accepted/s: webhooks answered, by the clock on the wall; the replies may come later",
-        f"{figures.sent} messages sent, {figures.accepted} accepted, {figures.answered} answered",
+        describe(machine),
+        "medians of runs that took turns (lowest to highest); CPU time of the process that is measured",
     ]
-    return "\n".join(lines)
+    for experiment in dict.fromkeys(each.experiment for each in figures):
+        own = [each for each in figures if each.experiment == experiment]
+        title = (titles or {}).get(experiment, "")
+        lines += ["", f"{experiment}: {title}" if title else experiment, _line(_HEADER, widths)]
+        lines += [_line(_cells(each), widths) for each in sorted(own, key=_rank)]
+    return "\n".join([*lines, "", _verdict(figures)])
 
 
-def _target_line(target: Target) -> str:
-    spread = f"({target.lowest:.2f} to {target.highest:.2f})"
-    verdict = "met" if target.is_met else "MISSED"
-    return f"{target.name:<51}{target.value:6.2f}  {spread:<16}  target {target.wanted}: {verdict}"
-
-
-def _writes_line(writes_per_commit: float) -> str:
-    return f"{f'writes a commit, SQLite, {_LOADED} connections':<51}{writes_per_commit:6.2f}"
-
-
-def _row_line(row: Row) -> str:
+def describe(machine: Mapping[str, Any]) -> str:
+    """The machine in one line."""
     return (
-        f"{row.connections:>11}  {row.store:<6}  {row.cpu_microseconds:>14,.0f}"
-        f"  {row.accepted_per_commit:>15.2f}  {row.commits_per_message:>15.2f}"
-        f"  {row.accepted_per_second:>10,.0f}"
+        f"{machine['system']}, {machine['cpus']} CPUs of {machine['processor']}, load {machine['load']:g};"
+        f" Python {machine['python']}, Trio {machine['trio']}, SQLite {machine['sqlite']};"
+        f" a page with fsync takes {machine['fsync_milliseconds']:g} ms"
     )
+
+
+def as_json(machine: Mapping[str, Any], figures: Sequence[Figure], *, is_quick: bool) -> dict[str, Any]:
+    """The same for a program."""
+    return {"machine": dict(machine), "quick": is_quick, "figures": [attrs.asdict(each) for each in figures]}
+
+
+def _rank(one: Figure) -> tuple[bool, bool]:
+    return not one.is_cpu, one.ratio is None
+
+
+def _cells(one: Figure) -> tuple[str, ...]:
+    ratio = value = target = windows = ""
+    if one.ratio is not None:
+        ratio = f"{_number(one.ratio)} ({_number(one.ratio_lowest)} to {_number(one.ratio_highest)})"
+    value = _number(one.value)
+    if one.runs > 1:
+        value += f" ({_number(one.lowest)} to {_number(one.highest)})"
+    if one.target is not None:
+        target = f"{one.target}: {'met' if one.is_met else 'MISSED'}"
+    if one.windows is not None:
+        windows = f"{one.windows:,}" + (f", {one.stalled:,} stalled" if one.stalled else "")
+    rival = f"{one.rival}, {_number(one.rival_value)}" if one.rival else ""
+    return f"  {one.case}", ratio, rival, value, one.unit, target, windows
+
+
+def _number(value: float | None) -> str:
+    """Three digits that count, and no more than a person reads."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _verdict(figures: Sequence[Figure]) -> str:
+    judged = [each for each in figures if each.target is not None]
+    missed = [f"{each.experiment}, {each.case}" for each in judged if not each.is_met]
+    if not judged:
+        return "no targets"
+    if not missed:
+        return f"all {len(judged)} targets met"
+    met = f"{len(judged) - len(missed)} of {len(judged)} targets met; missed:"
+    return "\n".join([met, *(f"  {name}" for name in missed)])

@@ -12,11 +12,8 @@ from typing import Final
 import attrs
 import trio
 
-from web.whatsapp.signature import SIGNATURE_HEADER, sign
+from web.bench.traffic import Traffic
 
-SECRET: Final = "the bench's"  # noqa: S105
-# So many that nobody writes again before the reply, so few that everybody has a history.
-_USERS: Final = 1000
 _CHUNK_BYTES: Final = 65_536
 _ACCEPTED: Final = b"HTTP/1.1 200"
 # Only so that a bench whose server hangs ends.
@@ -36,11 +33,11 @@ class Load:
         async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
             for request in self.requests:
                 await stream.send_all(request)
-                answer = await _read_answer(stream)
+                answer = await read_answer(stream)
                 self.accepted += answer.startswith(_ACCEPTED)
 
 
-async def _read_answer(stream: trio.SocketStream) -> bytes:
+async def read_answer(stream: trio.SocketStream) -> bytes:
     """One answer, whole, so that the next one begins with its first byte."""
     answer = b""
     while _missing(answer) > 0:
@@ -60,33 +57,8 @@ def _missing(answer: bytes) -> int:
     return int(lengths[0].partition(b":")[2]) - len(body)
 
 
-def _request(number: int) -> bytes:
-    """A signed webhook with one text message, in the shape and of the size that Meta sends."""
-    phone = str(15_550_000_000 + number % _USERS)
-    message = {
-        "from": phone,
-        "id": f"wamid.HBgLMTU1NTAwMDAwMDAVAgASGBQz{number:020d}",
-        "timestamp": "1749416383",
-        "type": "text",
-        "text": {"body": "Does it come in another color?"},
-    }
-    value = {
-        "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"},
-        "contacts": [{"profile": {"name": "Sheena Nelson"}, "wa_id": phone}],
-        "messages": [message],
-    }
-    entry = {"id": "419561257915477", "changes": [{"value": value, "field": "messages"}]}
-    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-    head = (
-        "POST /webhook/whatsapp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n{SIGNATURE_HEADER}: {sign(body, SECRET)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 async def _run(port: int, connections: int, first: int, count: int) -> None:
-    load = Load(port, iter([_request(number) for number in range(first, first + count)]))
+    load = Load(port, iter(list(Traffic(first=first, messages=count, with_statuses=False).requests())))
     started_at = trio.current_time()
     with trio.fail_after(_SECONDS_MAX):
         async with trio.open_nursery() as nursery:

@@ -23,22 +23,18 @@ from engine import (
     Assistant,
     Context,
     Event,
-    MemoryStore,
     Message,
     MessageSettled,
-    OutboxRow,
     OutgoingKind,
     OutgoingSent,
     Plan,
     Results,
-    SqliteStore,
     Store,
-    TypingSignal,
     open_engine,
 )
 from web.app import create_app
-from web.bench.figures import MEMORY
-from web.bench.load import SECRET
+from web.bench.probe import store_of, swallow
+from web.bench.traffic import SECRET
 from web.logs import configure_logs, log_event
 from web.serving import BACKLOG, server_config
 from web.settings import load_settings
@@ -70,11 +66,11 @@ class CountedConnection(sqlite3.Connection):
         return cursor
 
 
-def _connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
     return CountedConnection(*arguments, **options)
 
 
-class _NothingToDo:
+class NothingToDo:
     """Plans no call: what is measured is the way of a message, not of its work."""
 
     async def plan(self, message: Message, context: Context) -> Plan:
@@ -84,12 +80,8 @@ class _NothingToDo:
         return None
 
 
-async def _reply_at_once(message: Message, results: Results, context: Context) -> str:
+async def reply_at_once(message: Message, results: Results, context: Context) -> str:
     return "Noted."
-
-
-async def _swallow(outgoing: OutboxRow | TypingSignal) -> str:
-    return ""
 
 
 @attrs.define(eq=False)
@@ -121,8 +113,8 @@ async def _serve(store: Store) -> None:
     """Serve on a free port of the loopback until standard input ends."""
     settings = load_settings({}, new_secret=lambda: SECRET)
     counts = Counts()
-    assistant = Assistant(planner=_NothingToDo(), responder=_reply_at_once, tools=[])
-    async with open_engine(assistant, store=store, outbound=_swallow, limits=settings.limits) as engine:
+    assistant = Assistant(planner=NothingToDo(), responder=reply_at_once, tools=[])
+    async with open_engine(assistant, store=store, outbound=swallow, limits=settings.limits) as engine:
         engine.events.subscribe(log_event)  # as in a server that serves
         engine.events.subscribe(counts.hear)
         listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
@@ -152,11 +144,11 @@ def _print(counted: Mapping[str, float]) -> None:
 
 def main(store: str, database: str) -> None:
     """Serve with this store; `database` is the file of the one that has one."""
-    sqlite3.connect = _connect  # type: ignore[assignment]
+    sqlite3.connect = connect  # type: ignore[assignment]
     # The lines are made as ever; a disk for them would be measured too.
     with Path(os.devnull).open("w") as log:
         configure_logs(log)
-        trio.run(_serve, MemoryStore() if store == MEMORY else SqliteStore(database))
+        trio.run(_serve, store_of(store, database))
 
 
 if __name__ == "__main__":

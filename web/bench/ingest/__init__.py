@@ -1,0 +1,1 @@
+"""What it costs to take a webhook in: the servers, the load, and what is measured with them."""
