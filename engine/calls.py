@@ -94,7 +94,8 @@ class _Attempt:
             error=self.error,
             value_lost=self.value_lost,
             seconds=self.seconds,
-        ).with_value(self.value)
+            value=self.value,
+        )
 
     async def run(self) -> None:
         tool = self.caller.tools.get(self.call.tool)

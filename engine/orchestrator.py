@@ -30,7 +30,7 @@ from engine.model import (
 )
 from engine.operation import Operation
 from engine.phases import Fact, Phase, Reason
-from engine.plan import Call, Plan, accept, first_wave, waves
+from engine.plan import Call, Plan, accept, first_wave
 from engine.progress import ProgressNotifier
 from engine.records import Records
 from engine.split import split_text
@@ -141,7 +141,7 @@ class Orchestrator:
             operation.calls.pop(call.id, None)  # its place is behind those that were started
             operation.calls[call.id] = call
         if plan is not None:
-            self._tell(operation, calls, skipped)
+            self._tell(operation, plan, skipped)
 
     def _checked_plan(self, plan: Any, operation: Operation, replaced: tuple[Call, ...]) -> tuple[Call, ...]:
         ids = {call.id for call in replaced}
@@ -153,7 +153,7 @@ class Orchestrator:
             calls_max=self.limits.calls_max,
         )
 
-    def _tell(self, operation: Operation, calls: Sequence[Call], skipped: Sequence[Outcome]) -> None:
+    def _tell(self, operation: Operation, plan: Plan, skipped: Sequence[Outcome]) -> None:
         for outcome in skipped:
             self.events.emit(
                 CallFinished(
@@ -171,7 +171,7 @@ class Orchestrator:
                 user_id=operation.user.id,
                 operation_id=operation.id,
                 round=operation.round,
-                waves=tuple(tuple(call.id for call in wave) for wave in waves(calls)),
+                waves=tuple(tuple(call.id for call in wave) for wave in plan.waves()),
             )
         )
 

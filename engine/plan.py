@@ -58,6 +58,10 @@ class Call:
     tool: str
     args: Mapping[str, Any] = attrs.field(repr=False)
     after: tuple[str, ...]
+    # Every reference in the arguments, however deep.
+    refs: tuple[Ref, ...] = attrs.field(init=False, repr=False, eq=False)
+    # The ids of the calls that must be settled before this one.
+    dependencies: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __init__(
         self, id: str, tool: Tool | str, args: Mapping[str, Any] | None = None, after: Sequence[str] = ()
@@ -72,16 +76,9 @@ class Call:
             raise PlanError(f"call {id!r}: its arguments must be a dict by parameter name")
         name = tool.name if isinstance(tool, Tool) else tool
         self.__attrs_init__(id, name, dict(args or {}), tuple(after))
-
-    @property
-    def refs(self) -> tuple[Ref, ...]:
-        """Every reference in the arguments, however deep."""
-        return tuple(_refs(self.args))
-
-    @property
-    def dependencies(self) -> frozenset[str]:
-        """The ids of the calls that must be settled before this one."""
-        return frozenset(self.after) | {ref.call_id for ref in self.refs}
+        refs = tuple(_refs(self.args))
+        object.__setattr__(self, "refs", refs)  # as attrs itself does in a frozen class
+        object.__setattr__(self, "dependencies", frozenset(self.after).union(ref.call_id for ref in refs))
 
 
 def _refs(value: Any) -> Iterator[Ref]:
@@ -101,7 +98,7 @@ class Plan:
     References to calls of an earlier plan of the same operation are checked when the plan is accepted.
     """
 
-    __slots__ = ("calls",)
+    __slots__ = ("_waves", "calls")
 
     def __init__(self, *calls: Call) -> None:
         ids: set[str] = set()
@@ -112,11 +109,11 @@ class Plan:
                 raise PlanError(f"call {call.id!r}: the plan has two calls of that id")
             ids.add(call.id)
         self.calls: Final = calls
-        self.waves()
+        self._waves: Final = waves(calls)
 
     def waves(self) -> tuple[tuple[Call, ...], ...]:
         """The calls in waves, each in the order the plan names them."""
-        return waves(self.calls)
+        return self._waves
 
     def __repr__(self) -> str:
         return f"Plan({', '.join(call.id for call in self.calls)})"

@@ -1,6 +1,6 @@
 """What a user sees while an operation runs: the typing indicator, and a few progress notes.
 
-Rule 1: typing is shown at once, again before it fades, and again whenever something else has hidden it.
+Rule 1: typing is shown at once, and again whenever something else has hidden it.
 Rule 2: notes are counted and paced for each operation anew; an interruption drops those not yet sent.
 """
 
@@ -17,36 +17,40 @@ from engine.model import OutboxRow, OutgoingKind, TypingSignal
 from engine.operation import Operation
 from engine.records import Records
 from engine.store import Queue
+from engine.typing_signals import TypingSignals
 
 
 @attrs.define(eq=False, kw_only=True)
 class ProgressNotifier:
-    """Tells one operation's user how it goes.  `signal` shows the typing indicator once."""
+    """Tells one operation's user how it goes."""
 
     operation: Operation
     records: Records
     events: Events
     limits: Limits
     new_id: Callable[[], str]
-    signal: Callable[[TypingSignal], None]
+    typing: TypingSignals
     _message_id: str = ""
+    _is_typing: bool = False
     _notes: int = 0
     _last_note_at: float = -math.inf
-    _again: trio.Event = attrs.field(factory=trio.Event)
 
-    async def keep_typing(self) -> None:
-        """Show the typing indicator until cancelled."""
-        while True:
-            self._again = trio.Event()
-            message_id = self._message_id or self.operation.message.id
-            self.signal(TypingSignal(user=self.operation.user, message_id=message_id))
-            with trio.move_on_after(self.limits.typing_seconds):
-                await self._again.wait()
+    def start_typing(self) -> None:
+        """Show the typing indicator until `stop_typing`."""
+        self._is_typing = True
+        message_id = self._message_id or self.operation.message.id
+        self.typing.keep(TypingSignal(user=self.operation.user, message_id=message_id))
+
+    def stop_typing(self) -> None:
+        """Nothing is under way any more."""
+        self._is_typing = False
+        self.typing.release(self.operation.user.id)
 
     def show_again(self, message_id: str = "") -> None:
         """Show typing anew: a newer message came (its id), or something of ours has hidden the indicator."""
         self._message_id = message_id or self._message_id
-        self._again.set()
+        if self._is_typing:
+            self.start_typing()
 
     async def note(self, text: str) -> bool:
         """Send a progress note, unless there were enough; returns whether it was sent."""

@@ -18,7 +18,7 @@ from engine.bursts import Next
 from engine.endings import Endings
 from engine.events import Events
 from engine.limits import Limits
-from engine.model import Message, TypingSignal
+from engine.model import Message
 from engine.operation import Operation, Overtaking
 from engine.orchestrator import Orchestrator
 from engine.phases import Phase, Reason
@@ -26,6 +26,7 @@ from engine.policy import CANCELS, POLICIES, Decision, Policy, decide
 from engine.progress import ProgressNotifier
 from engine.records import Records
 from engine.session import ActiveSession
+from engine.typing_signals import TypingSignals
 
 _log: Final = structlog.get_logger("midstream.sessions")
 
@@ -34,8 +35,7 @@ _log: Final = structlog.get_logger("midstream.sessions")
 class Runner:
     """Runs the operations of any session.
 
-    `signal` shows a typing indicator; `on_suspended` hears of each message that stays without a fate until
-    the restart.
+    `on_suspended` hears of each message that stays without a fate until the restart.
     """
 
     orchestrator: Orchestrator
@@ -47,7 +47,7 @@ class Runner:
     limits: Limits
     policy: Policy
     new_id: Callable[[], str]
-    signal: Callable[[TypingSignal], None]
+    typing: TypingSignals
     on_suspended: Callable[[str], None]
     _recoveries: trio.CapacityLimiter = attrs.field(init=False)
 
@@ -97,8 +97,10 @@ class Runner:
         try:
             async with trio.open_nursery() as session.nursery:
                 session.notifier = self._notifier(operation)
-                await self._run(session, operation, session.notifier, session.nursery)
-                session.nursery.cancel_scope.cancel()  # typing
+                try:
+                    await self._run(session, operation, session.notifier)
+                finally:
+                    session.notifier.stop_typing()
         except* Exception:
             _log.exception("session_crashed", operation_id=operation.id)
             self.beginnings.overtake(operation)
@@ -145,7 +147,6 @@ class Runner:
         session: ActiveSession,
         operation: Operation,
         notifier: ProgressNotifier,
-        nursery: trio.Nursery,
     ) -> None:
         """Run one operation to its recorded end."""
         error: BaseExceptionGroup | None = None
@@ -154,7 +155,7 @@ class Runner:
             with operation.scope:
                 async with self._recoveries if session.is_recovered else nullcontext():
                     operation.scope.deadline = trio.current_time() + self.limits.operation_seconds_max
-                    nursery.start_soon(notifier.keep_typing)
+                    notifier.start_typing()
                     is_over = not await self.beginnings.enter(operation)
                     if not is_over:
                         await self.orchestrator.run(operation, notifier)
@@ -171,5 +172,5 @@ class Runner:
             events=self.events,
             limits=self.limits,
             new_id=self.new_id,
-            signal=self.signal,
+            typing=self.typing,
         )

@@ -129,7 +129,7 @@ class Engine:
             limits=limits,
             policy=policy,
             new_id=new_id,
-            signal=self._outbox.typing.show,
+            typing=self._outbox.typing,
             on_suspended=self._waiters.suspend,
         )
         self.sessions: Final = SessionManager(

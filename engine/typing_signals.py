@@ -1,4 +1,7 @@
-"""Shows the typing indicator: at once or not at all, and never after the reply it announces."""
+"""Shows the typing indicator: at once or not at all, again before it fades, and never after the reply.
+
+Rule 1: one task shows it again for everybody; a session has none for that.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -26,6 +29,34 @@ class TypingSignals:
         self._is_held = is_held
         # Users with a signal under way, and the signal that is to be shown last.
         self._newest: dict[str, TypingSignal | None] = {}
+        # What is shown again, and when: all wait equally long, so the first is due first.
+        self._kept: dict[str, tuple[float, TypingSignal]] = {}
+        self._keeping: trio.CancelScope | None = None
+
+    def keep(self, typing: TypingSignal) -> None:
+        """Show the typing indicator now, and again before it fades, until it is released."""
+        self._kept.pop(typing.user.id, None)
+        self._kept[typing.user.id] = (trio.current_time() + self._limits.typing_seconds, typing)
+        self.show(typing)
+        if self._keeping is None:
+            self._keeping = trio.CancelScope()
+            self._nursery.start_soon(self._show_again, self._keeping)
+
+    def release(self, user_id: str) -> None:
+        """It is not shown again."""
+        self._kept.pop(user_id, None)
+        if not self._kept and self._keeping is not None:
+            self._keeping.cancel()
+            self._keeping = None
+
+    async def _show_again(self, until: trio.CancelScope) -> None:
+        with until:
+            while self._kept:
+                due_at, typing = next(iter(self._kept.values()))
+                if due_at > trio.current_time():
+                    await trio.sleep_until(due_at)
+                else:
+                    self.keep(typing)
 
     def show(self, typing: TypingSignal) -> None:
         """Show the typing indicator; of several that wait, only the newest is shown."""
@@ -36,6 +67,7 @@ class TypingSignals:
 
     def forget(self, user_id: str) -> None:
         """The reply is there: what waits announces nothing any more."""
+        self.release(user_id)
         if user_id in self._newest:
             self._newest[user_id] = None
 

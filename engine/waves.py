@@ -45,13 +45,12 @@ class Waves:
         ready = self._take_over(self._skip_blocked(wave, operation), operation)
         operation.advance(Fact.WAVE_STARTED)
         started_at = trio.current_time()
-        with trio.CancelScope(shield=True):  # each of its parts is bounded
-            if ready:
-                await self._act(ready, operation)
-            # A finished tool has acted on the world: nothing may land between the act and its record.
-            if operation.unrecorded:
-                await self.records.write(*operation.happened())
-                operation.unrecorded.clear()
+        if ready:
+            await self._act(ready, operation)
+        # A finished tool has acted on the world: nothing may land between the act and its record.
+        if operation.unrecorded:
+            await self.records.write(*operation.happened())
+            operation.unrecorded.clear()
         operation.advance(Fact.WAVE_FINISHED)
         if ready:
             self.events.emit(
@@ -131,6 +130,8 @@ class Waves:
             )
         )
         async with trio.open_nursery() as nursery:
+            # No checkpoint lies between this shield and those of the writes before and after it.
+            nursery.cancel_scope.shield = True
             operation.bound_wave(nursery.cancel_scope, self.limits.wave_seconds_max)
             for call in ready:
                 nursery.start_soon(self._make, call, operation)

@@ -2,10 +2,11 @@
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from engine import Assistant, Call, Limits, Plan, SendDelayed, SendRefused
+from engine import Assistant, Call, Limits, Message, Plan, SendDelayed, SendRefused, TypingSignal, User
 from engine.testing import RecordingOutbound, open_conversation, scripted_assistant, sleeping_tool
+from engine.typing_signals import TypingSignals
 
 
 def slow(seconds: float = 50) -> Assistant:
@@ -40,6 +41,47 @@ async def test_typing_is_shown_at_once_and_again_before_it_fades(autojump_clock:
         await conversation.send(("m1", "go"))
         await trio.sleep(200)
     assert conversation.outbound.typing == [(0, "m1"), (20, "m1"), (40, "m1")]
+
+
+async def test_each_users_typing_is_shown_again_by_itself(autojump_clock: MockClock) -> None:
+    """One task does it for all; who is done first takes nobody's indicator along."""
+    shown: list[tuple[float, str]] = []
+
+    async def out(outgoing: object) -> str:
+        if isinstance(outgoing, TypingSignal):
+            shown.append((trio.current_time(), outgoing.message_id))
+        return ""
+
+    async with open_conversation(slow(30), outbound=out) as conversation:
+        await wait_all_tasks_blocked()
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        for id, user_id in (("m1", "15551"), ("m2", "15552")):
+            await conversation.engine.receive([Message(id=id, user=User(user_id), text="go")])
+            await trio.sleep(15)
+        await trio.sleep(100)
+        assert trio.lowlevel.current_statistics().tasks_living == tasks
+        await conversation.engine.receive([Message(id="m3", user=User("15551"), text="again")])
+        await trio.sleep(100)
+    assert shown == [(0, "m1"), (15, "m2"), (20, "m1"), (35, "m2"), (130, "m3"), (150, "m3")]
+
+
+async def test_typing_that_ends_in_the_instant_of_its_beginning_is_not_shown_again(
+    autojump_clock: MockClock,
+) -> None:
+    """The task that would show it finds nothing to wait for."""
+    shown: list[object] = []
+
+    async def out(outgoing: object) -> str:
+        shown.append(outgoing)
+        return ""
+
+    async with trio.open_nursery() as nursery:
+        signals = TypingSignals(nursery, out, Limits(), is_held=lambda: False)
+        for _ in range(2):
+            signals.keep(TypingSignal(user=User("15551"), message_id="m1"))
+            signals.release("15551")
+        await trio.sleep(100)
+    assert len(shown) == 1
 
 
 async def test_typing_is_shown_for_a_new_message_and_after_the_acknowledgement(

@@ -40,17 +40,17 @@ NAMED: Final[Mapping[str, Fault]] = {
         2,
         (
             "waves.py",
-            "with trio.CancelScope(shield=True):  # each of its parts is bounded",
-            "with trio.CancelScope():",
+            "            nursery.cancel_scope.shield = True\n",
+            "",
         ),
     ),
     "record outside the shield": _fault(
         6,
         (
             "waves.py",
-            """            if operation.unrecorded:
-                await self.records.write(*operation.happened())
-                operation.unrecorded.clear()
+            """        if operation.unrecorded:
+            await self.records.write(*operation.happened())
+            operation.unrecorded.clear()
 """,
             "",
         ),
@@ -271,8 +271,8 @@ OTHERS: Final[Mapping[str, Fault]] = {
         10,
         (
             "runner.py",
-            "nursery.start_soon(notifier.keep_typing)",
-            "self.aside.nursery.start_soon(notifier.keep_typing)",
+            "session.notifier.stop_typing()",
+            "pass",
         ),
     ),
     "one user's bug ends everybody's work": _fault(

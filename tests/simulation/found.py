@@ -43,8 +43,8 @@ WORLDS: Final[Mapping[str, Scenario]] = {
         ),
         troubles=(Trouble(at=4.5, seconds=5.0, delay=3.0),),
     ),
-    # The disk stalls from 36 to 51: the outcome of the call cannot be written, and its operation is suspended
-    # at 51.5.  A message is heard of at 50.5, when it is between two tries.
+    # The disk is slow from 36 to 48: the outcome of the call cannot be written in time, and its operation is
+    # suspended.  A message is heard of in that instant.
     "a message to an operation that is suspended": Scenario(
         seed=0,
         policy="interrupt",
@@ -52,9 +52,9 @@ WORLDS: Final[Mapping[str, Scenario]] = {
         deliveries=(
             _said(34.0, "m1", "u1", _one_call("book", 2.0, responding=1.0)),
             _said(35.0, "m2", "u2", Work(planning=1.0, responding=1.0)),
-            _said(49.0, "m3", "u1", Work(responding=1.0)),
+            _said(38.5, "m3", "u1", Work(responding=1.0)),
         ),
-        troubles=(Trouble(at=36.0, seconds=15.0, delay=1.0),),
+        troubles=(Trouble(at=36.0, seconds=12.0, delay=2.0),),
     ),
     # The disk is full from 1 to 6, and the operation suspended until 8.  At 7 its user writes, and says stop:
     # the end of the operation records an acknowledgement and drops it, in one write; it says what was done.

@@ -3,7 +3,7 @@
     python hunt.py PROMISE SEEDS [WORLD]
 
 prints one line of JSON: the seed, and what it broke; none when none did.  With a world of `found.py` only
-that one is simulated.
+that one is simulated, under a few orders of what happens in one instant.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import attrs
 import structlog
 from found import WORLDS
 
@@ -34,5 +35,5 @@ if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
     promise, seeds, *names = sys.argv[1:]
     by_seed = ((str(seed), make_scenario(seed)) for seed in range(int(seeds)))
-    found = (("world", WORLDS[name]) for name in names)
+    found = (("world", attrs.evolve(WORLDS[name], seed=order)) for name in names for order in range(10))
     print(json.dumps(hunt(int(promise), found if names else by_seed)))
