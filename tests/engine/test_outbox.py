@@ -12,6 +12,7 @@ from engine import (
     Assistant,
     Delivery,
     DeliveryReport,
+    Event,
     Limits,
     MemoryStore,
     OutboxRow,
@@ -434,3 +435,79 @@ async def test_a_row_whose_failure_was_not_judged_is_judged_after_a_crash(autoju
         await trio.sleep(100)
         assert (await conversation.engine.read_depths()).outbox == 0
     assert outbound.texts == ["1"]
+
+
+# What is recorded and told of what was not sent -----------------------------------------------------
+
+
+async def told_of(*failures: SendError, seconds: float = 1000) -> tuple[list[Event], list[OutboxRow]]:
+    """What is told of Anna's reply while the way out fails so, and her rows that are not sent then."""
+    store, told = MemoryStore(), []
+    outbound = PerUser(ANNA, list(failures))
+    async with open_conversation(echoing(), outbound=outbound, store=store) as conversation:
+        conversation.engine.events.subscribe(told.append)
+        await conversation.engine.process_message(ANNA, "1")
+        await trio.sleep(seconds)
+        rows = await store.read_unsent(10)
+    return [event for event in told if event.name.startswith("outgoing_")], list(rows)
+
+
+async def test_trouble_of_the_service_says_nothing_of_the_message(autojump_clock: MockClock) -> None:
+    """It is no attempt at this message: the pair's own waits go on where they were."""
+    pair, service = SendDelayed("pair limit", 131056), SendDelayed("down", whole_number=True)
+    told, rows = await told_of(pair, pair, service, pair)
+    delayed = [event for event in told if event.name == "outgoing_delayed"]
+    assert [(event.wait_seconds, event.attempts, event.error) for event in delayed] == [
+        (1, 1, "pair limit (error 131056)"),
+        (4, 2, "pair limit (error 131056)"),
+        (1, 2, "down"),
+        (16, 3, "pair limit (error 131056)"),
+    ]
+    assert {(event.user_id, event.kind) for event in delayed} == {(ANNA, OutgoingKind.REPLY)}
+    assert len({event.row_id for event in told}) == 1
+    assert "outgoing_blocked" not in [event.name for event in told]
+    assert rows == []
+
+
+async def test_why_a_row_waits_stands_in_it(autojump_clock: MockClock) -> None:
+    """For the operator who asks."""
+    _, (row,) = await told_of(*[SendDelayed("pair limit", 131056)] * 3, seconds=2)
+    assert (row.state, row.error, row.attempts) == (SendState.PENDING, "pair limit (error 131056)", 2)
+
+
+async def test_why_a_row_was_given_up_stands_in_it(autojump_clock: MockClock) -> None:
+    """And is told, with what it was."""
+    store, told = MemoryStore(), []
+    outbound = PerUser(ANNA, [SendRefused("no such number", 131026)])
+    async with open_conversation(echoing(), outbound=outbound, store=store) as conversation:
+        conversation.engine.events.subscribe(told.append)
+        await conversation.engine.process_message(ANNA, "1")
+        await trio.sleep(10)
+        (row,) = store._connection.execute("SELECT id, state, error FROM outbox").fetchall()
+    (given_up,) = [event for event in told if event.name == "outgoing_given_up"]
+    assert row == (given_up.row_id, "dead", "no such number (error 131026)")
+    assert (given_up.user_id, given_up.kind, given_up.attempts, given_up.error) == (
+        ANNA,
+        OutgoingKind.REPLY,
+        1,
+        "no such number (error 131026)",
+    )
+
+
+async def test_what_may_have_been_sent_still_may_when_the_last_attempt_waits(
+    autojump_clock: MockClock,
+) -> None:
+    """Its row does not become pending again: after a crash it would be sent as if it had never been."""
+    ambiguous = SendAmbiguous("no answer")
+    told, (row,) = await told_of(ambiguous, *[SendDelayed("pair limit", 131056)] * 3, seconds=31.5)
+    assert row.state is SendState.SENDING
+    assert [event.wait_seconds for event in told if event.name == "outgoing_delayed"][:2] == [30, 4]
+
+
+async def test_a_send_that_may_have_been_is_made_once_more_and_then_given_up(
+    autojump_clock: MockClock,
+) -> None:
+    """Twice ambiguous: it is not known, and a third time would be one too many."""
+    told, _ = await told_of(*[SendAmbiguous("no answer")] * 3)
+    assert [event.name for event in told] == ["outgoing_queued", "outgoing_delayed", "outgoing_given_up"]
+    assert told[-1].error == "no answer"

@@ -149,7 +149,9 @@ async def test_more_messages_than_may_wait_are_refused(autojump_clock: MockClock
 async def test_more_users_than_sessions_are_refused(autojump_clock: MockClock) -> None:
     """Those who have a session keep it; the one who is refused is told, and is served later."""
     trail = Trail()
+    told = []
     async with open_conversation(slow(), trail=trail, limits=Limits(sessions_max=1)) as conversation:
+        conversation.engine.events.subscribe(told.append)
         await conversation.engine.receive([message("a1"), message("b1", user=BEN)])
         await trio.sleep(5)
         await conversation.engine.receive([message("b2", user=BEN)])
@@ -160,6 +162,7 @@ async def test_more_users_than_sessions_are_refused(autojump_clock: MockClock) -
         (7, "answered", "b2"),
     ]
     assert [row.text for row in conversation.outbound.rows if row.kind.value == "notice"] == [SAID.too_busy]
+    assert [event.limit for event in told if event.name == "message_rejected"] == ["sessions_max"]
 
 
 async def test_an_older_message_interrupts_nothing(autojump_clock: MockClock) -> None:

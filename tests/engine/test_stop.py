@@ -85,14 +85,17 @@ async def test_it_ends_at_its_boundary_and_is_answered(
     autojump_clock: MockClock, at: float, phase: str, ends: float, told: str, policy: str
 ) -> None:
     """P2, P3: a wave finishes, nothing after it starts.  No policy is asked, no acknowledgement is sent."""
-    trail = Trail()
-    async with open_conversation(two_waves(), trail=trail, policy=policy) as conversation:
+    trail, store = Trail(), MemoryStore()
+    async with open_conversation(two_waves(), trail=trail, store=store, policy=policy) as conversation:
         await conversation.send(("m1", "go"))
         await trio.sleep(at)
         assert conversation.engine.sessions.get(ANNA).operation.phase == phase
+        operation_id = conversation.engine.sessions.get(ANNA).operation.id
         await conversation.send(("m2", "stop"))
         await trio.sleep(20)
         assert conversation.engine.live_sessions == 0
+        record = await store.read_operation(operation_id)
+    assert (record.interrupted_by, record.reason) == ("m2", "user_stopped")
     assert trail.done[-3:] == [
         (ends, "stopped", "m1"),
         (ends, "stopped", "m2"),
