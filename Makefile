@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS_VENV := .venv-peers
 PEERS_READY := $(PEERS_VENV)/.ready
+MUTANTS_VENV := .venv-mutants
+MUTANTS_READY := $(MUTANTS_VENV)/.ready
 
-.PHONY: run repl test check bench bench-peers soak soak-simulation format lock clean
+.PHONY: run repl test check bench bench-peers soak soak-simulation mutants format lock clean
 
 run: $(READY)
 	@$(BIN)/midstream serve
@@ -42,6 +44,10 @@ soak: $(READY)
 soak-simulation: $(READY)
 	@$(BIN)/python -m engine.simulation.soak $(OPERATIONS)
 
+# About half an hour; `make mutants FILES=engine/policy.py` changes one file only.
+mutants: $(MUTANTS_READY)
+	@$(MUTANTS_VENV)/bin/python tests/mutation/mutants.py $(FILES)
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -64,6 +70,14 @@ $(PEERS_READY): tests/peers/requirements.lock
 	@$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/peers/requirements.lock
 	@touch $(PEERS_READY)
 
+# Both locks are installed: mutmut runs the project's tests.  Its own is made with the project's as constraints.
+$(MUTANTS_READY): requirements.lock tests/mutation/requirements.lock
+	@echo "Setting up $(MUTANTS_VENV) (once) ..."
+	@$(PYTHON) -m venv $(MUTANTS_VENV)
+	@$(MUTANTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(MUTANTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/mutation/requirements.lock
+	@touch $(MUTANTS_READY)
+
 # Needs `uv`; the lock names versions and hashes, never an index.  Extras stay: pip asks for `coverage[toml]`
 # and would not take `coverage` for it.
 lock:
@@ -71,4 +85,4 @@ lock:
 	    --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(PEERS_VENV) .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(PEERS_VENV) $(MUTANTS_VENV) .mypy_cache .pytest_cache .ruff_cache .coverage
