@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import attrs
 
 from engine.errors import AssistantError
-from engine.model import Message, OutboxRow, Reply, Results, SupersededRequest, Turn, TypingSignal, User
+from engine.model import Message, OutboxRow, Results, SupersededRequest, Turn, TypingSignal, User
 from engine.plan import Plan
 from engine.policy import Policy
+from engine.replies import Reply
 from engine.tools import Tool
 
 
@@ -60,11 +61,15 @@ class Planner(Protocol):
         ...
 
 
+# What a responder may return.
+Replies = str | Reply | Sequence[str | Reply]
+
+
 class Responder(Protocol):
     """Makes the reply."""
 
-    async def __call__(self, message: Message, results: Results, context: Context) -> str | Reply:
-        """The reply to this message, a text that is not empty.  May be cancelled at any await."""
+    async def __call__(self, message: Message, results: Results, context: Context) -> Replies:
+        """The reply to this message, or several in order, none empty.  May be cancelled at any await."""
         ...
 
 

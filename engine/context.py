@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from engine.assistant import Assistant, Context
+from engine.content import MediaSource
 from engine.errors import AssistantError, ToolFailed, one_line
 from engine.model import Outcome, Results, SupersededRequest
 from engine.operation import Operation
@@ -21,6 +22,7 @@ class ContextManager:
 
     assistant: Assistant
     records: Records
+    media: MediaSource | None = None
 
     async def load(self, operation: Operation, notifier: ProgressNotifier) -> Context:
         """The context of an operation that begins, and what it may reuse.  May be cancelled.
@@ -31,8 +33,10 @@ class ContextManager:
         conversation = await self.records.read_conversation(operation.user.id)
         superseded = tuple(
             SupersededRequest(
-                message=record.message,
-                burst=record.burst or (record.message,),
+                message=record.message.with_media_from(self.media),
+                burst=tuple(
+                    message.with_media_from(self.media) for message in record.burst or (record.message,)
+                ),
                 results=self.results(call.outcome for call in record.calls if call.outcome is not None),
             )
             for record in conversation.superseded

@@ -157,6 +157,8 @@ class Endings:
                     *(Settle(stop.id, Stopped()) for stop in operation.stops.words),
                     *self._notices(operation, told),
                 )
+            case Reason.TAKEN_OVER:  # whoever has taken over talks to the user
+                return (*self._settled(operation, Stopped()), *self._answers_to_stops(operation))
             case Reason.DEADLINE:
                 told = " ".join([texts.out_of_time, *done_so_far(operation.made, tools, texts)])
                 reason = f"it ran longer than {self.limits.operation_seconds_max:g} s (operation_seconds_max)"

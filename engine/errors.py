@@ -31,6 +31,10 @@ class PlanError(AssistantError):
     """A plan cannot be run as it is; the text names the call.  Raised before any wave of the plan."""
 
 
+class ReplyError(AssistantError):
+    """A reply cannot be sent as it is; one line that names the field, its limit and what was given."""
+
+
 class KeepsCrashing(EngineError):
     """An operation was running each time the process died lately, and is not tried again."""
 
@@ -108,6 +112,20 @@ class SendDelayed(SendError):
 
     whole_number: bool = False
     wait_seconds: float | None = None
+
+
+@attrs.frozen(auto_exc=True)
+class MediaError(EngineError):
+    """A file that a user sent could not be downloaded; `reason` says why, and nothing of it is left.
+
+    `code` is the provider's error code (see the error reference), None when there was none.
+    """
+
+    reason: str
+    code: int | None = None
+
+    def __str__(self) -> str:
+        return self.reason if self.code is None else f"{self.reason} (error {self.code})"
 
 
 # In words -----------------------------------------------------------------------------------------

@@ -102,8 +102,8 @@ class SessionResumed(Event):
 class SessionCancelled(Event):
     """An operation was cancelled and has ended.
 
-    `reason`: `new_message_received`, `user_stopped` or `deadline`.  `elapsed_time`: seconds since its
-    start.  `switch_seconds`: from the interruption to its end, the wave it had to finish included.
+    `reason`: `new_message_received`, `user_stopped`, `deadline` or `taken_over`.  `elapsed_time`: seconds
+    since its start.  `switch_seconds`: from the interruption to its end, the wave it had to finish included.
     """
 
     user_id: str

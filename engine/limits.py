@@ -1,5 +1,6 @@
 """Every bound of the engine, with its unit and its reason."""
 
+import math
 from typing import Any, Final
 
 import attrs
@@ -28,6 +29,14 @@ class Limits:
     # A restart overlaps with the process it replaces by about its grace.
     owner_wait_seconds: float = attrs.field(default=5.0, validator=_at_least_zero)
 
+    # Who writes, and when -------------------------------------------------------------------------
+    # What was written an hour ago, and comes only now, nobody waits to have answered any more.
+    stale_seconds: float = attrs.field(default=3_600.0, validator=_positive)
+    # WhatsApp answers a user freely for a day after they wrote, and only by a template from then on.
+    window_seconds: float = attrs.field(default=math.inf, validator=_positive)
+    # A person of the business who writes to a user goes on for about so long; the assistant is silent then.
+    takeover_seconds: float = attrs.field(default=3_600.0, validator=_at_least_zero)
+
     # Recovery -------------------------------------------------------------------------------------
     # Operations that an earlier process left go on this many at once; the others wait their turn.
     recoveries_max: int = attrs.field(default=100, validator=_positive)
@@ -45,6 +54,9 @@ class Limits:
     acknowledgement_seconds_min: float = attrs.field(default=0.0, validator=_at_least_zero)
     # An undo is idempotent by contract: a failure is tried again, within its tool's timeout.
     undo_attempts_max: int = attrs.field(default=3, validator=_positive)
+
+    # Five a second is no hand; what is more is refused, and its user told once a minute.
+    messages_per_minute_max: int = attrs.field(default=300, validator=_positive)
 
     # How much may wait ----------------------------------------------------------------------------
     # Nobody types a hundred messages while one wave runs; a loop does.

@@ -6,7 +6,25 @@ from typing import Any, ClassVar, Final, Self
 
 import attrs
 
+from engine.content import (
+    Choice,
+    Contact,
+    Contacts,
+    Content,
+    Edit,
+    Location,
+    Media,
+    MediaSource,
+    Order,
+    Profile,
+    Quoted,
+    Reaction,
+    Referral,
+    Text,
+    with_source,
+)
 from engine.errors import CallDidNotSucceed, SendError
+from engine.replies import Body, Reply
 from engine.texts import whole
 
 _DIGITS_SHOWN: Final = 4
@@ -29,12 +47,30 @@ class User:
 
 
 @attrs.frozen(kw_only=True)
+class Identity:
+    """All that a provider calls the user who wrote: a phone number, ids; each may come, go and change.
+
+    `names`: whoever has one of them is the same person.  `retired`: of those, the ones that mean them no
+    longer.  `address`: where they are written to; empty when this message does not say.
+    """
+
+    names: tuple[str, ...] = attrs.field(repr=False)
+    retired: tuple[str, ...] = attrs.field(default=(), repr=False)
+    address: str = attrs.field(default="", repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class Message:
     """What came in.
 
     `id` is the provider's (wamid…) or our own.  `timestamp` is whole seconds since 1970 as the provider
     gives it; None asks the store to set it at insertion, never before the user's newest.  `sequence` is
     the place in the inbox, given by the store (0 before that).
+
+    `text` is what a person would read of it: the words, a picture's caption, the title of a button; empty
+    when there is nothing to read.  `content` is all of it, by type; `raw` is the same as the provider wrote
+    it.  `identity`: with it the store finds whose message this is, and sets `user`.  `quoted`: what it
+    answers; `referral`: the advertisement it came from; `profile`: its user's names.
     """
 
     id: str
@@ -42,26 +78,69 @@ class Message:
     text: str = attrs.field(repr=False, converter=whole)
     timestamp: int | None = None
     sequence: int = 0
+    content: Content = attrs.field(repr=False)
+    identity: Identity | None = attrs.field(default=None, repr=False, eq=False)
+    quoted: Quoted | None = attrs.field(default=None, repr=False)
+    referral: Referral | None = attrs.field(default=None, repr=False)
+    profile: Profile | None = attrs.field(default=None, repr=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    @content.default
+    def _written(self) -> Content:
+        return Text(body=self.text)
 
     @property
     def order(self) -> tuple[int, int]:
         """P12: newer means a later second, or the same second and later arrival."""
         return (self.timestamp or 0, self.sequence)
 
+    def with_media_from(self, source: MediaSource | None) -> Self:
+        """The same message, with its file to be had from there."""
+        content = with_source(self.content, source)
+        return self if content is self.content else attrs.evolve(self, content=content)
 
-@attrs.frozen
-class Reply:
-    """What goes out in answer to a message."""
+    @property
+    def _holds(self) -> Content | None:
+        # An edit holds what the message says now.
+        return self.content.content if isinstance(self.content, Edit) else self.content
 
-    text: str = attrs.field(repr=False, converter=whole)
+    @property
+    def media(self) -> Media | None:
+        """The file that it is, when it is one."""
+        return self._holds if isinstance(self._holds, Media) else None
 
-    def __str__(self) -> str:
-        return self.text
+    @property
+    def choice(self) -> Choice | None:
+        """The button or the row that its user tapped."""
+        return self.content if isinstance(self.content, Choice) else None
+
+    @property
+    def location(self) -> Location | None:
+        """The place that it shows."""
+        return self._holds if isinstance(self._holds, Location) else None
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """The contact cards in it."""
+        return self._holds.contacts if isinstance(self._holds, Contacts) else ()
+
+    @property
+    def basket(self) -> Order | None:
+        """What it orders from the catalogue."""
+        return self.content if isinstance(self.content, Order) else None
+
+    @property
+    def reaction(self) -> Reaction | None:
+        """The reaction that it is."""
+        return self.content if isinstance(self.content, Reaction) else None
 
 
 @attrs.frozen(kw_only=True)
 class Turn:
-    """One entry of a conversation's history.  `role` is `"user"` or `"assistant"`.
+    """One entry of a conversation's history.
+
+    `role` is `"user"`, `"assistant"`, or `"business"`: a person who wrote to the user from the business's
+    app.  What has no words stands as its kind in brackets: "[image]".
 
     `fate` is the name of the fate of the message it is, or answers: `"stopped"` for one whose user said stop.
     """
@@ -207,14 +286,15 @@ class Fate:
 
 @attrs.frozen
 class Answered(Fate):
-    """Its reply stands in the outbox."""
+    """Its reply stands in the outbox; `more` are those that follow it."""
 
     name = "answered"
     reply: Reply
+    more: tuple[Reply, ...] = ()
 
     @property
     def message(self) -> str:
-        return self.reply.text
+        return "\n\n".join(reply.text for reply in (self.reply, *self.more))
 
 
 @attrs.frozen
@@ -366,6 +446,9 @@ class OutboxRow:
 
     `sequence` is its place among everything recorded (0 before the store gave it).  `operation_id` is
     empty for a notice that belongs to none.  `not_before`: seconds since 1970; it is not sent earlier.
+    `body` is what it holds when that is more than its text; `reply_to` the id of a message that it quotes.
+    `heard_at`: when its user last wrote, and `address`: where they are written to, as far as was known when
+    it was read; 0 for never, and empty for the user's id.
     """
 
     id: str
@@ -381,6 +464,15 @@ class OutboxRow:
     error: str = ""
     delivery: Delivery = Delivery.NONE
     not_before: float = 0.0
+    body: Body | None = attrs.field(default=None, repr=False)
+    reply_to: str | None = None
+    heard_at: float = attrs.field(default=0.0, eq=False)
+    address: str = attrs.field(default="", repr=False, eq=False)
+
+    @property
+    def to(self) -> str:
+        """Where it goes: a phone number in digits, or an id of the provider's."""
+        return self.address or self.user.id
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import trio
@@ -61,6 +61,9 @@ class Stops:
         self.words = [word for word in self.words if word not in answered.words]
         self.dropped = [message for message in self.dropped if message not in answered.dropped]
         self.commands -= answered.commands
+
+
+_BEAT_A_SUSPENSION: Final = frozenset({Reason.STOPPED, Reason.TAKEN_OVER})
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -168,13 +171,19 @@ class Operation:
         outcomes = tuple(outcome for id, outcome in self.outcomes.items() if id in self.unrecorded)
         return (Happened(operation_id=self.id, outcomes=outcomes),) if outcomes else ()
 
+    def become(self, user: User) -> None:
+        """Its user has another id now."""
+        self.message = attrs.evolve(self.message, user=user)
+        self.burst = tuple(attrs.evolve(each, user=user) for each in self.burst)
+        self.passed_over = tuple(attrs.evolve(each, user=user) for each in self.passed_over)
+
     def advance(self, fact: Fact) -> None:
         """Change phase by the table.  Raises IllegalTransition, changing nothing, when it has no such row."""
         self.phase = next_phase(self.phase, fact)
 
     def cancel(self, reason: Reason, *, by: str | None = None, undo: bool = False) -> None:
         """Cancel at the next boundary.  The first reason stands, but a stop beats a suspension."""
-        if self.reason is None or (self.reason is Reason.SUSPENDED and reason is Reason.STOPPED):
+        if self.reason is None or (self.reason is Reason.SUSPENDED and reason in _BEAT_A_SUSPENSION):
             self.reason, self.interrupted_by, self.undo = reason, by, undo
             self.cancelled_at = trio.current_time()
             self.scope.cancel(reason=reason.value)

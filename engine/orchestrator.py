@@ -6,7 +6,7 @@ the step that hands the reply to the store (P3).
 Rule 3: messages that join are taken in at a boundary, recorded with the plan that saw them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -24,7 +24,6 @@ from engine.model import (
     OutboxRow,
     Outcome,
     OutgoingKind,
-    Reply,
     Results,
     Status,
 )
@@ -33,6 +32,7 @@ from engine.phases import Fact, Phase, Reason
 from engine.plan import Call, Plan, accept, first_wave
 from engine.progress import ProgressNotifier
 from engine.records import Records
+from engine.replies import Body, Reply, TextBody, as_replies
 from engine.split import split_text
 from engine.store import Change, End, Happened, Planned, Queue, Settle
 from engine.waves import Waves
@@ -63,10 +63,10 @@ class Orchestrator:
             await self._plan(operation, context)
         while True:
             await self._work(operation, context)
-            reply = await self._respond(operation, context)
-            if reply is not None:
+            replies = await self._respond(operation, context)
+            if replies is not None:
                 break
-        await self._commit(reply, operation)
+        await self._commit(replies, operation)
 
     async def _work(self, operation: Operation, context: Context) -> None:
         """Waves and adaptations, until the planner has enough."""
@@ -175,8 +175,8 @@ class Orchestrator:
             )
         )
 
-    async def _respond(self, operation: Operation, context: Context) -> Reply | None:
-        """The reply; None when a message has joined before it was there."""
+    async def _respond(self, operation: Operation, context: Context) -> tuple[Reply, ...] | None:
+        """The replies; None when a message has joined before they were there."""
         await trio.lowlevel.checkpoint_if_cancelled()
         operation.advance(Fact.RESPOND_ASKED)
         results = Results(operation.outcomes)
@@ -190,19 +190,16 @@ class Orchestrator:
             return None
         return self._checked(made)
 
-    def _checked(self, made: Any) -> Reply:
-        text = made.text if isinstance(made, Reply) else made
-        if not isinstance(text, str):
-            raise AssistantError(f"a responder returns a text or a Reply, not {type(made).__name__}")
-        if not text.strip():
-            raise AssistantError("a responder's reply must not be empty")
-        if len(text) > self.limits.reply_characters_max:
-            raise AssistantError(f"the reply has {len(text)} characters, more than reply_characters_max")
-        return Reply(text)
+    def _checked(self, made: Any) -> tuple[Reply, ...]:
+        replies = as_replies(made)
+        characters = sum(len(reply.text) for reply in replies)
+        if characters > self.limits.reply_characters_max:
+            raise AssistantError(f"the reply has {characters} characters, more than reply_characters_max")
+        return replies
 
-    async def _commit(self, reply: Reply, operation: Operation) -> None:
+    async def _commit(self, replies: Sequence[Reply], operation: Operation) -> None:
         """P8: the check and the hand-over are one step; from there on nothing interrupts."""
-        changes = self._completion(reply, operation)
+        changes = self._completion(replies, operation)
         await trio.lowlevel.checkpoint_if_cancelled()
         # No checkpoint may fall between here and the store's hand-over.
         operation.advance(Fact.REPLY_MADE)
@@ -233,23 +230,31 @@ class Orchestrator:
         operation.advance(Fact.COMMIT_FAILED)
         return True
 
-    def _completion(self, reply: Reply, operation: Operation) -> tuple[Change, ...]:
-        rows = (
-            OutboxRow(
+    def _completion(self, replies: Sequence[Reply], operation: Operation) -> tuple[Change, ...]:
+        first, *more = replies
+        return (
+            End(operation_id=operation.id, phase=Phase.COMPLETED, at=self.now()),
+            Settle(operation.message.id, Answered(first, tuple(more))),
+            *(Queue(row) for reply in replies for row in self._rows(reply, operation)),
+        )
+
+    def _rows(self, reply: Reply, operation: Operation) -> Iterator[OutboxRow]:
+        """A reply as rows: words in as many as they need, of which the first quotes; all else in one."""
+        bodies: Iterable[Body] = (reply.body,)
+        if isinstance(reply.body, TextBody):
+            parts = split_text(reply.text, self.limits.text_characters_max)
+            bodies = [TextBody(part, reply.body.preview) for part in parts]
+        for index, body in enumerate(bodies):
+            yield OutboxRow(
                 id=self.new_id(),
                 user=operation.user,
                 kind=OutgoingKind.REPLY,
-                text=part,
+                text=body.text,
                 operation_id=operation.id,
                 message_id=operation.message.id,
+                body=None if body == TextBody(body.text) else body,
+                reply_to=reply.reply_to if index == 0 else None,
             )
-            for part in split_text(reply.text, self.limits.text_characters_max)
-        )
-        return (
-            End(operation_id=operation.id, phase=Phase.COMPLETED, at=self.now()),
-            Settle(operation.message.id, Answered(reply)),
-            *(Queue(row) for row in rows),
-        )
 
 
 def _skipped(replaced: Sequence[Call], calls: Sequence[Call]) -> tuple[Outcome, ...]:

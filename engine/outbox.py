@@ -34,10 +34,11 @@ from engine.events import (
     OutgoingSent,
 )
 from engine.limits import Limits
-from engine.model import Delivery, OutboxRow, OutgoingKind, SendState
+from engine.model import Delivery, OutboxRow, OutgoingKind, SendState, User
 from engine.number import Number
 from engine.pacing import Pace
 from engine.records import Records
+from engine.replies import TemplateBody
 from engine.sending import GiveUp, SendOnceMore, Wait, after
 from engine.store import Mark, Reported
 from engine.texts import whole
@@ -78,6 +79,10 @@ class _Line:
     arrived: trio.Event = attrs.field(factory=trio.Event)
     loaded_to: int = 0
     passed_to: int = 0
+    # When its user last wrote, seconds since 1970; 0 when that is not known.
+    heard_at: float = 0.0
+    # Since then a template was sent in place of what may not be sent any more.
+    had_template: bool = False
 
     @property
     def has_more(self) -> bool:
@@ -96,7 +101,11 @@ class _Line:
 
 
 class Outbox:
-    """Hands rows to the way out.  `on_sent` hears of each row that was taken; `now`: seconds since 1970."""
+    """Hands rows to the way out.
+
+    `on_sent` hears of each row that was taken; `now`: seconds since 1970; `template` is sent in place of what
+    comes later than `window_seconds` after its user wrote.
+    """
 
     def __init__(
         self,
@@ -107,7 +116,9 @@ class Outbox:
         limits: Limits,
         on_sent: Callable[[OutboxRow], None],
         now: Callable[[], float],
+        template: TemplateBody | None = None,
     ) -> None:
+        self._template = template
         self._nursery = nursery
         self._outbound = outbound
         self._records = records
@@ -172,6 +183,28 @@ class Outbox:
             if report.delivery is Delivery.FAILED:
                 self._nursery.start_soon(self._fail, row, report.error or SendRefused("it was not delivered"))
 
+    def hear_user(self, user_id: str, at: float) -> None:
+        """A user wrote, at these seconds since 1970: they may be answered freely again."""
+        line = self._lines.get(user_id)
+        if line is not None and at > line.heard_at:
+            line.heard_at, line.had_template = at, False
+
+    def move(self, user_id: str, to: str) -> None:
+        """Two users were found to be one.  When both are being sent to, each line ends by itself."""
+        line = self._lines.get(user_id)
+        if line is None or to in self._lines:
+            return
+        line.user_id = to
+        self._lines[to] = self._lines.pop(user_id)
+        for letter in line.letters:
+            letter.row = attrs.evolve(letter.row, user=User(to))
+
+    def readdress(self, user_id: str, address: str) -> None:
+        """A user is written to elsewhere from now on."""
+        line = self._lines.get(user_id)
+        for letter in line.letters if line else ():
+            letter.row = attrs.evolve(letter.row, address=address)
+
     def read_all(self) -> None:
         """Read all that waits in the store: at the start, or when somebody else has changed it."""
         self._from_the_first = True
@@ -222,6 +255,7 @@ class Outbox:
         if line is None:
             line = self._lines[user_id] = _Line(user_id, loaded_to=letter.row.sequence)
             self._nursery.start_soon(self._run_line, line)
+        line.heard_at = max(line.heard_at, letter.row.heard_at)
         line.letters.append(letter)
         line.arrived.set()
 
@@ -329,7 +363,7 @@ class Outbox:
             async with self._number.requests:
                 if not await self._number.wait_turn() or not self._is_due(letter, line):
                     continue
-                error = await self._attempt(letter, line)
+                error = self._outside_window(letter, line) or await self._attempt(letter, line)
                 if error is None:
                     return
                 verdict = self._judge(error, letter)
@@ -361,6 +395,20 @@ class Outbox:
     def _is_due(self, letter: _Letter, line: _Line) -> bool:
         """Whether it still needs sending: it may have been dropped or reported of while it waited."""
         return letter in line.letters and not letter.is_reported.is_set()
+
+    def _outside_window(self, letter: _Letter, line: _Line) -> SendRefused | None:
+        """Put the template in place of what comes too late; an error when it may not be sent at all."""
+        late = self._now() - line.heard_at if line.heard_at else 0.0
+        if isinstance(letter.row.body, TemplateBody) or late <= self._limits.window_seconds:
+            return None
+        reason = f"its user last wrote {late / 3_600:.0f} h ago: after 24 h only a template may be sent"
+        if self._template is None:
+            return SendRefused(f"{reason}, and none is configured")
+        if line.had_template:
+            return SendRefused(f"{reason}, which was")
+        line.had_template = True
+        letter.row = attrs.evolve(letter.row, body=self._template, reply_to=None)
+        return None
 
     async def _attempt(self, letter: _Letter, line: _Line) -> SendError | None:
         """One request; None when the row was taken."""

@@ -50,11 +50,12 @@ class Fact(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Why an operation was cancelled; the first three are the `reason` of `session_cancelled`."""
+    """Why an operation was cancelled; the first four are the `reason` of `session_cancelled`."""
 
     NEW_MESSAGE = "new_message_received"
     STOPPED = "user_stopped"
     DEADLINE = "deadline"
+    TAKEN_OVER = "taken_over"  # a person of the business answers
     SUSPENDED = "suspended"
 
 

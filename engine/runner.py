@@ -84,6 +84,10 @@ class Runner:
 
     async def _gathered(self, session: ActiveSession) -> bool:
         """Wait until what runs next may start; False when that has to be asked again."""
+        while session.joining is not None:
+            # P1: another session of this user, found to be the same, has not ended yet.
+            await session.joining.has_ended.wait()
+            session.joining = session.joining.joining
         waiting = session.waiting.next()
         if waiting is None or waiting.starts_at <= trio.current_time():
             return waiting is not None

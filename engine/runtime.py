@@ -13,11 +13,13 @@ from typing import Final
 import attrs
 import trio
 
+from engine.arrivals import ASKING, fate_on_arrival, is_takeover, written_at
 from engine.aside import Aside
 from engine.assistant import Assistant, Outbound, is_async
 from engine.beginnings import Beginnings
 from engine.bursts import Debounce
 from engine.calls import Caller
+from engine.content import Kind, MediaSource
 from engine.context import ContextManager
 from engine.endings import Endings
 from engine.errors import AssistantError, InboxFull, StoreError, StoreUnavailable
@@ -30,6 +32,7 @@ from engine.outbox import Outbox
 from engine.policy import POLICIES, Policy
 from engine.records import Records
 from engine.recovery import Recovery
+from engine.replies import TemplateBody
 from engine.runner import Runner
 from engine.sessions import SessionManager
 from engine.store import Accept, Change, Committed, Depths, Report, Store, Unfinished
@@ -60,6 +63,9 @@ class Engine:
         policy: Policy,
         limits: Limits,
         languages: Languages,
+        asking: frozenset[Kind],
+        template: TemplateBody | None,
+        media: MediaSource | None,
         now: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -67,6 +73,7 @@ class Engine:
         self.events: Final = Events()
         self._store = store
         self._nursery = nursery
+        self._asking = asking
         self._now = now
         self._new_id = new_id
         self._receiving = 0
@@ -76,8 +83,10 @@ class Engine:
         self._threads = Threads(limits)
         self._waiters = Waiters()
         records = Records(store, self.events, limits)
-        self._outbox = Outbox(nursery, outbound, records, self.events, limits, on_sent=self._on_sent, now=now)
-        contexts = ContextManager(assistant, records)
+        self._outbox = Outbox(
+            nursery, outbound, records, self.events, limits, on_sent=self._on_sent, now=now, template=template
+        )
+        contexts = ContextManager(assistant, records, media)
         recovery = Recovery(
             tools=assistant.tools, contexts=contexts, records=records, events=self.events, limits=limits
         )
@@ -144,6 +153,7 @@ class Engine:
             aside=aside,
             now=now,
             on_suspended=self._waiters.suspend,
+            media=media,
         )
 
     # What comes in --------------------------------------------------------------------------------
@@ -159,7 +169,7 @@ class Engine:
             seconds=self.limits.debounce_seconds, seconds_max=self.limits.debounce_seconds_max
         )
         changes: list[Change] = [
-            *(Accept(message=message, at=self._now(), debounce=debounce) for message in messages),
+            *(self._accept(message, debounce) for message in messages),
             *(Report(report) for report in reports),
         ]
         if not changes:
@@ -180,6 +190,18 @@ class Engine:
             ) from None
         finally:
             self._receiving -= len(changes)
+
+    def _accept(self, message: Message, debounce: Debounce) -> Accept:
+        at = self._now()
+        return Accept(
+            message=message,
+            at=at,
+            debounce=debounce,
+            fate=fate_on_arrival(
+                message, at=at, stale_seconds=self.limits.stale_seconds, asking=self._asking
+            ),
+            silent_until=at + self.limits.takeover_seconds if is_takeover(message) else None,
+        )
 
     def _stall(self) -> None:
         """What was handed over is still on its way: take nothing more in until that is through."""
@@ -297,18 +319,30 @@ class Engine:
 
     def on_commit(self, committed: Committed) -> None:
         """The store's listener.  Synchronous, in commit order: whoever sees one part of it sees all of it."""
+        for moved in committed.moved:
+            self._outbox.move(moved.user_id, moved.to)
+            self.sessions.move(moved.user_id, moved.to)
         for settled in committed.settled:
+            self._hear(settled.message)
             self.events.emit(
                 MessageSettled(
                     user_id=settled.message.user.id, message_id=settled.message.id, fate=settled.fate
                 )
             )
             self._waiters.settle(settled.message.id, settled.fate)
+            if is_takeover(settled.message):
+                self.sessions.take_over(settled.message.user.id)
         self._outbox.enqueue(committed.queued)
         self._outbox.drop(committed.dropped)  # also what this very write had queued
         self._outbox.hear(committed.reported)
         for accepted in committed.accepted:
+            self._hear(accepted.message)
+            self._outbox.hear_user(accepted.message.user.id, written_at(accepted.message, self._now()))
             self.sessions.deliver(accepted)
+
+    def _hear(self, message: Message) -> None:
+        if message.identity is not None and message.identity.address:
+            self._outbox.readdress(message.user.id, message.identity.address)
 
     def leave(self, committed: Committed) -> None:
         """Tell whoever waits that the next start goes on with what was committed."""
@@ -331,6 +365,9 @@ async def open_engine(
     limits: Limits | None = None,
     acknowledgement: str = ACKNOWLEDGEMENT,
     languages: Languages | None = None,
+    asking: frozenset[Kind] = ASKING,
+    template: TemplateBody | None = None,
+    media: MediaSource | None = None,
     now: Callable[[], float] = time.time,
     new_id: Callable[[], str] = _new_id,
 ) -> AsyncIterator[Engine]:
@@ -338,8 +375,11 @@ async def open_engine(
 
     `outbound` sends to the user; `policy` is a name in POLICIES or a function, and an assistant's own goes
     before it.  `acknowledgement` is said in every language, empty: none is; `languages` are all the texts and
-    stop words, and take its place.  `now` is seconds since 1970.  Raises StoreUnusable when the store cannot
-    be opened, and AssistantError for a policy that does not exist.
+    stop words, and take its place.  `asking`: the kinds of message that are requests; all others go into the
+    conversation and no further.  `template` is sent in place of what comes later than `window_seconds` after
+    its user wrote.  `media`: where the files that users send are downloaded from.  `now` is seconds since
+    1970.  Raises StoreUnusable when the store cannot be opened, and AssistantError for a policy that does not
+    exist.
     """
     named = _policy(policy)
     decide = assistant.policy or named
@@ -363,6 +403,9 @@ async def open_engine(
             policy=decide,
             limits=limits or Limits(),
             languages=known,
+            asking=asking,
+            template=template,
+            media=media,
             now=now,
             new_id=new_id,
         )

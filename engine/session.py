@@ -33,6 +33,9 @@ class ActiveSession:
     is_recovered: bool = False
     # How many of its operations in a row were interrupted last (P13).
     interruptions: int = 0
+    # Another session of the same user, found to be one with this: nothing starts before that has ended.
+    joining: "ActiveSession | None" = attrs.field(default=None, repr=False)
+    has_ended: trio.Event = attrs.field(factory=trio.Event, repr=False)
 
     @property
     def user_id(self) -> str:
@@ -73,6 +76,13 @@ class ActiveSession:
             is_protected=operation.is_protected,
             can_adapt=operation.round < limits.adaptations_max,
         )
+
+    def become(self, user: User) -> None:
+        """Its user has another id now; what runs goes on, under that."""
+        self.user = user
+        self.waiting.become(user)
+        if self.operation is not None:
+            self.operation.become(user)
 
     def count(self, operation: Operation) -> None:
         """An operation has ended: one interruption more in a row, or the end of that row (P13)."""

@@ -10,21 +10,24 @@ from typing import Final
 import attrs
 import trio
 
+from engine.arrivals import EDITS_NOTHING, REVOKES_NOTHING, TAKEN_OVER, spoken_of
 from engine.aside import Aside
 from engine.bursts import Waiting
+from engine.content import Edit, MediaSource
 from engine.endings import Endings
 from engine.errors import one_line
 from engine.events import Events, MessageAccepted, MessageDeferred, MessageRejected, PolicyFailed
 from engine.languages import Languages
 from engine.limits import Limits
-from engine.model import Ignored, Message, Stopped, Superseded, User
+from engine.model import Ignored, Message, Rejected, Stopped, Superseded, User
 from engine.operation import Operation
 from engine.phases import Phase, Reason
 from engine.policy import CANCELS, POLICIES, Decision, Policy, Snapshot, decide
+from engine.rates import Rate
 from engine.records import Records
 from engine.runner import Runner
 from engine.session import ActiveSession
-from engine.store import Accepted, Unfinished, UnfinishedOperation
+from engine.store import Accepted, Settle, Unfinished, UnfinishedOperation
 
 # No message is lost under these: where too many wait they become one request.
 _LOSES_NONE: Final = frozenset({Decision.ENQUEUE, Decision.JOIN, Decision.STEER})
@@ -49,8 +52,16 @@ class SessionManager:
     aside: Aside
     now: Callable[[], float]
     on_suspended: Callable[[str], None]
+    media: MediaSource | None = None
+    _rate: Rate = attrs.field(init=False)
     _sessions: dict[str, ActiveSession] = attrs.field(factory=dict)
+    # Of users who were found to be somebody else's: they only end.
+    _joining: set[ActiveSession] = attrs.field(factory=set)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
+
+    @_rate.default
+    def _of_limits(self) -> Rate:
+        return Rate(self.limits.messages_per_minute_max)
 
     @property
     def draining(self) -> bool:
@@ -88,8 +99,9 @@ class SessionManager:
             session = self._open(left.message.user, interruptions, is_recovered=True)
         elif session.operation is not None:
             self.runner.beginnings.overtake(session.operation)
-        operation = session.operation = self.runner.new_operation(session, left.operation_id, left.message)
-        operation.burst = (*left.others, left.message)
+        message = left.message.with_media_from(self.media)
+        operation = session.operation = self.runner.new_operation(session, left.operation_id, message)
+        operation.burst = (*(other.with_media_from(self.media) for other in left.others), message)
         operation.is_left = True
         if left.phase is not Phase.PLANNING:
             operation.phase = Phase.AT_BOUNDARY
@@ -97,11 +109,17 @@ class SessionManager:
             operation.cancel(left.reason, by=left.interrupted_by or None, undo=left.undo)
 
     def _take_in(self, accepted: Accepted, *, is_recovered: bool = False) -> None:
+        accepted = attrs.evolve(accepted, message=accepted.message.with_media_from(self.media))
         message = accepted.message
         session = self._sessions.get(message.user.id)
+        if (other_id := spoken_of(message)) is not None and not self._changes(session, message, other_id):
+            return
+        excess = 0 if is_recovered else self._rate.excess(message.user.id, trio.current_time())
         decision = self._decide(accepted, session)
         if decision is Decision.STOP:
             self._stop(session, message)
+        elif excess:
+            self._refuse_excess(message, is_first=excess == 1)
         elif decision is Decision.IGNORE:
             is_stop = self.languages.stop_language(message.text) is not None
             why = "it said stop before a newer message was written" if is_stop else "the policy decided so"
@@ -117,6 +135,36 @@ class SessionManager:
             self._reject(message, limit, "too_busy" if session is None else "too_many_wait", row_id)
         else:
             self._admit(accepted, decision, is_recovered=is_recovered)
+
+    def _changes(self, session: ActiveSession | None, message: Message, other_id: str) -> bool:
+        """Whether a message that changes or takes back another is a request; settled when it is none."""
+        waiting = session.waiting.find(other_id) if session else None
+        operation = session.operation if session else None
+        is_worked_on = operation is not None and any(each.id == other_id for each in operation.burst)
+        if session is not None and waiting is not None:
+            # As if it had never been sent.
+            session.waiting.remove([waiting])
+            session.changed.set()
+        if isinstance(message.content, Edit):
+            if waiting is not None:
+                self.aside.settle(waiting, Superseded(message.id))
+            elif not is_worked_on:
+                self.aside.settle(message, Ignored(EDITS_NOTHING))
+                return False
+            return True
+        if waiting is not None:
+            self.aside.write([waiting, message], Settle(waiting.id, Stopped()), Settle(message.id, Stopped()))
+        elif (
+            session is not None
+            and operation is not None
+            and is_worked_on
+            and (operation.may_be_interrupted or operation.is_suspended)
+        ):
+            operation.stops.hear(message, ())
+            self._interrupt(session, operation, Reason.STOPPED, message.id)
+        else:
+            self.aside.settle(message, Ignored(REVOKES_NOTHING))
+        return False
 
     def _decide(self, accepted: Accepted, session: ActiveSession | None) -> Decision:
         message = accepted.message
@@ -241,14 +289,68 @@ class SessionManager:
         if operation.may_be_interrupted or operation.is_suspended:
             self._interrupt(session, operation, Reason.STOPPED, message.id if message else None)
 
+    def take_over(self, user_id: str) -> None:
+        """A person of the business answers: what runs ends at its boundary, what waits is not begun."""
+        session = self._sessions.get(user_id)
+        if session is None:
+            return
+        for message in session.waiting.clear():
+            self.aside.settle(message, Ignored(TAKEN_OVER))
+        session.changed.set()
+        operation = session.operation
+        if operation is not None and (operation.may_be_interrupted or operation.is_suspended):
+            self._interrupt(session, operation, Reason.TAKEN_OVER, None)
+
     def _reject(self, message: Message, limit: str, text: str, row_id: str | None = None) -> None:
         self.events.emit(MessageRejected(user_id=message.user.id, message_id=message.id, limit=limit))
         self.aside.reject(message, text, row_id)
 
+    def move(self, user_id: str, to: str) -> None:
+        """Two users were found to be one: one of their sessions goes on, and the other joins it.
+
+        Of two operations the one with the newer message goes on, the other is superseded by it.
+        """
+        moving, staying = self._sessions.pop(user_id, None), self._sessions.pop(to, None)
+        if moving is None and staying is None:
+            return
+        user = User(to)
+        for session in (moving, staying):
+            if session is not None:
+                session.become(user)
+        *ending, goes_on = sorted(filter(None, (moving, staying)), key=_age)
+        self._sessions[to] = goes_on
+        for session in ending:
+            self._join(session, goes_on)
+
+    def _join(self, ends: ActiveSession, goes_on: ActiveSession) -> None:
+        self._joining.add(ends)
+        ends.waiting.hand_over(goes_on.waiting)
+        # P1: a chain of them is waited for by its last.
+        while goes_on.joining is not None:
+            goes_on = goes_on.joining
+        goes_on.joining = ends
+        operation = ends.operation
+        if operation is not None and (operation.may_be_interrupted or operation.is_suspended):
+            newer = self._sessions[ends.user.id]
+            by = newer.operation.newest.id if newer.operation else None
+            self._interrupt(ends, operation, Reason.NEW_MESSAGE, by)
+        ends.changed.set()
+        self._sessions[ends.user.id].changed.set()
+
+    def _refuse_excess(self, message: Message, *, is_first: bool) -> None:
+        """More than anybody can write in a minute; its user is told at the first."""
+        if is_first:
+            self._reject(message, "messages_per_minute_max", "too_many_wait")
+            return
+        self.events.emit(
+            MessageRejected(user_id=message.user.id, message_id=message.id, limit="messages_per_minute_max")
+        )
+        self.aside.settle(message, Rejected(self.languages.said_to(message).too_many_wait))
+
     def suspend(self, wave_deadline: float) -> None:
         """Begin nothing more; every operation ends at its boundary, its wave by `wave_deadline`."""
         self.aside.end()
-        for session in self._sessions.values():
+        for session in (*self._sessions.values(), *self._joining):
             session.changed.set()
             if session.operation is not None:
                 session.operation.end_waves_by(wave_deadline)
@@ -257,7 +359,7 @@ class SessionManager:
 
     async def wait_empty(self) -> None:
         """Wait until no session is left."""
-        while self._sessions:
+        while self._sessions or self._joining:
             self._emptied = trio.Event()
             await self._emptied.wait()
 
@@ -278,6 +380,16 @@ class SessionManager:
                 left += session.operation.open_messages
             for message in left:
                 self.on_suspended(message.id)
-            del self._sessions[session.user.id]
-            if not self._sessions:
+            session.has_ended.set()
+            if session in self._joining:
+                self._joining.remove(session)
+            else:
+                del self._sessions[session.user.id]
+            if not self._sessions and not self._joining:
                 self._emptied.set()
+
+
+def _age(session: ActiveSession) -> tuple[bool, tuple[int, int]]:
+    """What goes on is the later of two: the one that has an operation, or the one with the newer message."""
+    operation = session.operation
+    return (operation is not None, operation.newest.order if operation else (0, 0))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 import attrs
 
 from engine.bursts import Next, Waiting, as_one_burst, choose, count_bursts
-from engine.model import Message
+from engine.model import Message, User
 from engine.policy import Decision
 
 
@@ -33,6 +33,10 @@ class WaitingMessages:
         """Whether a message of that burst waits."""
         return any(waiting.burst_id == burst_id for waiting in self._all)
 
+    def find(self, message_id: str) -> Message | None:
+        """The message of that id, when it waits."""
+        return next((each.message for each in self._all if each.message.id == message_id), None)
+
     def newest(self) -> Waiting | None:
         """The newest of them (P12)."""
         return max(self._all, key=lambda waiting: waiting.message.order, default=None)
@@ -40,6 +44,10 @@ class WaitingMessages:
     def add(self, waiting: Waiting) -> None:
         """One more."""
         self._all.append(waiting)
+
+    def become(self, user: User) -> None:
+        """Their user has another id now."""
+        self._all = [attrs.evolve(each, message=attrs.evolve(each.message, user=user)) for each in self._all]
 
     def become_one_burst(self) -> None:
         """All of them are one request now, and none is lost."""
@@ -62,6 +70,11 @@ class WaitingMessages:
         """These wait no more."""
         ids = {message.id for message in messages}
         self._all = [waiting for waiting in self._all if waiting.message.id not in ids]
+
+    def hand_over(self, to: "WaitingMessages") -> None:
+        """All that waits here waits there, in the order of their arrival."""
+        both = sorted([*to._all, *self._all], key=lambda each: each.message.sequence)
+        to._all, self._all = both, []
 
     def clear(self) -> tuple[Message, ...]:
         """Nothing waits any more; what did."""

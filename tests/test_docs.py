@@ -416,9 +416,15 @@ def test_every_name_that_an_example_imports_is_public() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert {module for module, _ in imported} == {"engine", "engine.testing", "my_bot", "restaurant"}
+    assert {module for module, _ in imported} == {
+        "engine",
+        "engine.content",
+        "engine.testing",
+        "my_bot",
+        "restaurant",
+    }
     for module, name in imported:
         if module == "engine":
             assert name in engine.__all__
-        elif module == "engine.testing":
+        elif module in ("engine.content", "engine.testing"):
             assert hasattr(import_module(module), name)

@@ -9,10 +9,10 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from engine import Depths, Engine, StoreUnavailable
+from web.doors import door_of
 from web.metrics import Metrics
 from web.settings import Settings
 from web.webhook import BODY_BYTES_MAX, RETRY_SECONDS, ROUTE, Webhook
-from web.whatsapp.signature import is_token
 
 # The last part of an answer is a few kilobytes.
 _LAST_PART_SECONDS_MAX: Final = 10.0
@@ -22,24 +22,19 @@ def create_app(engine: Engine, settings: Settings) -> QuartTrio:
     """The web application of a running engine."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    channel = door_of(settings)
     metrics = Metrics()
     engine.events.subscribe(metrics.hear)
     # Quart's way to wrap an application.
     app.asgi_app = Webhook(  # type: ignore[method-assign]
-        _WholeAnswers(app.asgi_app), engine, metrics, settings.whatsapp.app_secret
+        _WholeAnswers(app.asgi_app), engine, metrics, channel
     )
 
     @app.get(ROUTE)
     async def verify() -> Response:
         """Meta's check that this callback URL is ours: the challenge back, for the right token."""
-        arguments = request.args
-        challenge = arguments.get("hub.challenge")
-        token = arguments.get("hub.verify_token")
-        if (
-            arguments.get("hub.mode") != "subscribe"
-            or challenge is None
-            or not is_token(token, settings.whatsapp.verify_token)
-        ):
+        challenge = channel.challenge(request.args)
+        if challenge is None:
             return _plain("this is not the verification that was expected", 403)
         return _plain(challenge)
 

@@ -48,7 +48,12 @@ from engine import (
 )
 
 # How an operation was cancelled, as the fate of the operation.
-_CANCELLED: Final = {"new_message_received": "superseded", "user_stopped": "stopped", "deadline": "deadline"}
+_CANCELLED: Final = {
+    "new_message_received": "superseded",
+    "user_stopped": "stopped",
+    "deadline": "deadline",
+    "taken_over": "taken_over",
+}
 _OPERATION_FATES: Final = ("completed", *_CANCELLED.values(), "failed", "suspended")
 _MESSAGE_FATES: Final = (Answered, Superseded, Merged, Rejected, Stopped, Ignored, Failed)
 # In place of its status, of a call that was not made: a superseded request had the outcome.

@@ -20,10 +20,11 @@ from hypercorn.trio import serve
 
 from engine import Assistant, Engine, SqliteStore, StoreUnusable, open_engine
 from web.app import create_app
+from web.channel import Channel
+from web.doors import door_of
 from web.local import LocalPhone
 from web.logs import log_event
 from web.settings import Settings, SettingsError
-from web.whatsapp.client import open_client
 
 BACKLOG: Final = 512
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
@@ -95,9 +96,8 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
             app_secret=whatsapp.app_secret,
             server_url=lambda: url,
         )
-    async with _open_engine(
-        settings, assistant, graph_url=whatsapp.graph_url or f"{url}/graph/v26.0"
-    ) as engine:
+    channel = door_of(settings, graph_url=f"{url}/graph/v26.0")
+    async with _open_engine(settings, assistant, channel) as engine:
         shutdown.engine = engine
         app = create_app(engine, settings)
         if phone is not None:
@@ -123,21 +123,21 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
 
 
 @asynccontextmanager
-async def _open_engine(settings: Settings, assistant: Assistant, *, graph_url: str) -> AsyncIterator[Engine]:
+async def _open_engine(settings: Settings, assistant: Assistant, channel: Channel) -> AsyncIterator[Engine]:
     """The engine with what is around it: the way out is closed after it, the store by it."""
     async with (
-        open_client(
-            graph_url=graph_url,
-            phone_number_id=settings.whatsapp.phone_number_id,
-            access_token=settings.whatsapp.access_token,
-        ) as client,
+        channel.open() as outbound,
+        channel.open_media() as media,
         open_engine(
             assistant,
             store=SqliteStore(settings.database_path, owner_wait_seconds=settings.limits.owner_wait_seconds),
-            outbound=client,
+            outbound=outbound,
             policy=settings.policy,
             limits=settings.limits,
             languages=settings.languages,
+            asking=settings.asking,
+            media=media,
+            template=settings.whatsapp.window_template,
         ) as engine,
     ):
         engine.events.subscribe(log_event)

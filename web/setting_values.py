@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from engine import POLICIES
+from engine import POLICIES, SETTABLE, Kind, ReplyError
+from engine.replies import TemplateBody
 
 # Meta's, with the version this was written against.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/about-the-platform
@@ -24,10 +25,13 @@ _ACKNOWLEDGEMENT_CHARACTERS_MAX: Final = 4096
 _THROUGHPUT_MAX: Final = 10_000
 # More than anybody means by a number of times; who wants no bound gives this.
 _COUNT_MAX: Final = 1_000_000
+# The ways to WhatsApp.
+CHANNELS: Final = ("whatsapp", "twilio", "360dialog")
 # Enough of a wrong value to recognise it by.
 _CHARACTERS_SHOWN: Final = 60
 
-_LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+# No Punycode: the client would show, and understand, another name than the one that was checked.
+_LABEL: Final = r"(?!-)(?!_*[xX][nN]--)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _BIND: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _GRAPH_PATH: Final = re.compile(r"(/[A-Za-z0-9_.~-]+)*/v[0-9]{1,3}\.[0-9]{1,3}")
@@ -111,6 +115,54 @@ def pace(raw: str | None) -> float | None:
 
 def count(raw: str) -> int:
     return _whole_number(raw, "", _COUNT_MAX)
+
+
+def kinds(raw: str) -> frozenset[Kind]:
+    given = {each.strip() for each in raw.split(",") if each.strip()}
+    for each in sorted(given - SETTABLE):
+        known = ", ".join(sorted(SETTABLE))
+        raise ValueError(f"{_shown(each)} is no kind of message that may be a request; there are: {known}")
+    return frozenset(map(Kind, given))
+
+
+def template(raw: str | None) -> TemplateBody | None:
+    if raw is None:
+        return None
+    name, separator, language = raw.partition(":")
+    if not separator:
+        raise ValueError(f"must be a template's name and language, as answer_ready:en, not {_shown(raw)}")
+    try:
+        return TemplateBody(name, language)
+    except ReplyError as error:
+        raise ValueError(str(error)) from None
+
+
+def channel(raw: str) -> str:
+    if raw not in CHANNELS:
+        raise ValueError(f"must be one of {', '.join(CHANNELS)}, not {_shown(raw)}")
+    return raw
+
+
+def public_url(raw: str | None) -> str | None:
+    if raw is None:
+        return None
+    parts = urlsplit(raw)
+    if parts.scheme not in ("https", "http") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"must be an address as https://bot.example.org, not {_shown(raw)}")
+    return raw.rstrip("/")
+
+
+def account_sid(raw: str) -> str:
+    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", raw):
+        raise ValueError("must be AC and 32 hexadecimal digits: the SID of the account")
+    return raw
+
+
+def number(raw: str) -> str:
+    digits = raw.removeprefix("whatsapp:").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15):
+        raise ValueError("must be a phone number with its country's, as +15551234567")
+    return digits
 
 
 def optional_file(raw: str | None) -> Path | None:

@@ -18,13 +18,20 @@ import environ
 from dotenv.parser import parse_stream
 from environ.exceptions import MissingEnvValueError
 
-from engine import Languages, LanguagesError, Limits, parse_languages, with_acknowledgement
+from engine import ASKING, Kind, Languages, LanguagesError, Limits, parse_languages, with_acknowledgement
+from engine.replies import TemplateBody
 from web import setting_values as values
 
 # Messages a second: what Meta gives a number at first.
 THROUGHPUT: Final = 80
 # WhatsApp: one message per 6 s to one user; a burst is borrowed from what follows.
 PAIR_SECONDS: Final = 6.0
+# WhatsApp: a user may be answered freely for a day after they wrote.
+WINDOW_SECONDS: Final = 86_400.0
+# An upload of a large file and the request after it bound themselves; this only must not cut them.
+SEND_SECONDS_MAX: Final = 400.0
+# https://www.twilio.com/docs/messaging/api/message-resource
+TWILIO_TEXT_CHARACTERS_MAX: Final = 1_600
 # Of nobody: what local mode's phone calls the number it writes to.
 LOCAL_PHONE_NUMBER_ID: Final = "100000000000000"
 
@@ -49,11 +56,34 @@ class WhatsApp:
     verify_token: str = attrs.field(repr=False)
     graph_url: str
     throughput: int
+    window_template: TemplateBody | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Twilio:
+    """One number of one account at Twilio; `number` in digits, with the country's."""
+
+    account_sid: str
+    auth_token: str = attrs.field(repr=False)
+    number: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Dialog360:
+    """One number at 360dialog."""
+
+    api_key: str = attrs.field(repr=False)
+    webhook_secret: str = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What one process runs with.  `port` 0 is any free one; `languages` are what is said, and stop words."""
+    """What one process runs with.
+
+    `port` 0 is any free one; `languages` are what is said, and stop words; `asking` the kinds of message that
+    are requests.  With `twilio` or `dialog360` that is the way to WhatsApp; `public_url` is what the world
+    calls the server by.
+    """
 
     assistant: str
     database: str
@@ -61,10 +91,14 @@ class Settings:
     port: int
     policy: str
     languages: Languages = attrs.field(repr=False)  # pages of it
+    asking: frozenset[Kind]
     pace_seconds: float
     limits: Limits
     whatsapp: WhatsApp
     is_local: bool
+    twilio: Twilio | None = None
+    dialog360: Dialog360 | None = None
+    public_url: str = ""
 
     @property
     def database_path(self) -> Path:
@@ -125,6 +159,35 @@ class _WhatsAppVariables:
         values.throughput,
         default=str(THROUGHPUT),
     )
+    window_template: TemplateBody | None = _variable(
+        "WHATSAPP_WINDOW_TEMPLATE",
+        "what is sent later than 24 hours after the user wrote, as `name:language`; if not set, nothing is",
+        values.template,
+        default=None,
+    )
+
+
+@environ.config(frozen=True)
+class _TwilioVariables:
+    account_sid: str = _variable(
+        "TWILIO_ACCOUNT_SID", "the account at Twilio; all three, or none", values.account_sid
+    )
+    auth_token: str = _variable(
+        "TWILIO_AUTH_TOKEN", "what Twilio knows us by, and signs with; a secret", values.secret
+    )
+    number: str = _variable("TWILIO_NUMBER", "the number that sends, as `+15551234567`", values.number)
+
+
+@environ.config(frozen=True)
+class _Dialog360Variables:
+    api_key: str = _variable(
+        "DIALOG360_API_KEY", "what 360dialog knows us by; a secret; both, or none", values.secret
+    )
+    webhook_secret: str = _variable(
+        "DIALOG360_WEBHOOK_SECRET",
+        "what 360dialog repeats in a header of each webhook; a secret",
+        values.secret,
+    )
 
 
 @environ.config(frozen=True)
@@ -174,6 +237,24 @@ class _Variables:
         values.positive_seconds,
         default="600",
     )
+    asking: frozenset[Kind] = _variable(
+        "MIDSTREAM_ASKING",
+        "kinds of message that are requests, separated by commas",
+        values.kinds,
+        default=",".join(sorted(ASKING)),
+    )
+    stale_seconds: float = _variable(
+        "MIDSTREAM_STALE_SECONDS",
+        "a message that comes this long after it was written is not answered",
+        values.positive_seconds,
+        default="3600",
+    )
+    takeover_seconds: float = _variable(
+        "MIDSTREAM_TAKEOVER_SECONDS",
+        "how long the assistant is silent after a person of the business has written to the user",
+        values.seconds_or_zero,
+        default="3600",
+    )
     wave_seconds_max: float = _variable(
         "MIDSTREAM_WAVE_SECONDS_MAX", "longest a wave may take", values.positive_seconds, default="60"
     )
@@ -214,7 +295,21 @@ class _Variables:
         values.pace,
         default=None,
     )
+    channel: str = _variable(
+        "MIDSTREAM_CHANNEL",
+        "the way to WhatsApp: `whatsapp` (Meta's own), `twilio` or `360dialog`",
+        values.channel,
+        default="whatsapp",
+    )
+    public_url: str | None = _variable(
+        "MIDSTREAM_PUBLIC_URL",
+        "what the world calls the server by, as `https://bot.example.org`; Twilio signs it",
+        values.public_url,
+        default=None,
+    )
     whatsapp: _WhatsAppVariables | None = environ.group(_WhatsAppVariables, optional=True)
+    twilio: _TwilioVariables | None = environ.group(_TwilioVariables, optional=True)
+    dialog360: _Dialog360Variables | None = environ.group(_Dialog360Variables, optional=True)
 
 
 def _list_variables() -> tuple[Variable, ...]:
@@ -233,7 +328,7 @@ def _list_variables() -> tuple[Variable, ...]:
 
 VARIABLES: Final = _list_variables()
 _NAMES: Final = tuple(variable.name for variable in VARIABLES)
-_PREFIXES: Final = ("MIDSTREAM_", "WHATSAPP_")
+_PREFIXES: Final = ("MIDSTREAM_", "WHATSAPP_", "DIALOG360_")  # Twilio's own tools have TWILIO_ variables too
 _MAY_BE_EMPTY: Final = "MIDSTREAM_ACKNOWLEDGEMENT"
 
 
@@ -253,12 +348,10 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
         variables = environ.to_config(_Variables, dict(_given(environment)))
     except MissingEnvValueError as error:
         names = ", ".join(sorted(error.args))
-        raise SettingsError(
-            f"{names}: not set; the four credentials of WhatsApp are given all together, or (for local mode)"
-            " no variable that begins with WHATSAPP_"
-        ) from None
+        raise SettingsError(f"{names}: not set; {_ALL_TOGETHER[error.args[0].partition('_')[0]]}") from None
     host, port = variables.bind
-    is_local = variables.whatsapp is None
+    _check_channel(variables)
+    is_local = variables.channel == "whatsapp" and variables.whatsapp is None
     if is_local and not values.is_loopback(host):
         raise SettingsError(
             f"MIDSTREAM_BIND: without WhatsApp credentials only the loopback is listened on, not {host};"
@@ -272,6 +365,7 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
         port=port,
         policy=variables.policy,
         languages=_languages(variables),
+        asking=variables.asking,
         pace_seconds=float(is_local) if pace_seconds is None else pace_seconds,
         limits=Limits(
             wave_seconds_max=variables.wave_seconds_max,
@@ -281,12 +375,45 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
             debounce_seconds=variables.debounce_seconds,
             debounce_seconds_max=_debounce_max(variables),
             interruptions_max=variables.interruptions_max,
+            stale_seconds=variables.stale_seconds,
+            takeover_seconds=variables.takeover_seconds,
             acknowledgement_seconds_min=variables.acknowledgement_seconds_min,
-            **_pace_limits(variables.whatsapp),
+            **_channel_limits(variables, is_local=is_local),
         ),
         whatsapp=_whatsapp(variables.whatsapp, new_secret),
         is_local=is_local,
+        # environ-config makes attrs classes, which mypy cannot see.
+        twilio=Twilio(**attrs.asdict(variables.twilio)) if variables.twilio else None,  # type: ignore[arg-type]
+        dialog360=Dialog360(**attrs.asdict(variables.dialog360)) if variables.dialog360 else None,  # type: ignore[arg-type]
+        public_url=variables.public_url or "",
     )
+
+
+# What the message says when only some of a door's variables are given.
+_ALL_TOGETHER: Final = {
+    "WHATSAPP": "the four credentials of WhatsApp are given all together, or (for local mode) no variable"
+    " that begins with WHATSAPP_",
+    "TWILIO": "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_NUMBER are given all together, or not at all",
+    "DIALOG360": "DIALOG360_API_KEY and DIALOG360_WEBHOOK_SECRET are given both, or not at all",
+}
+
+
+def _check_channel(variables: _Variables) -> None:
+    """One door, with all that it needs, and nothing of another's."""
+    given = {
+        "whatsapp": (variables.whatsapp, "WHATSAPP_PHONE_NUMBER_ID"),
+        "twilio": (variables.twilio, "TWILIO_ACCOUNT_SID"),
+        "360dialog": (variables.dialog360, "DIALOG360_API_KEY"),
+    }
+    for name, (group, variable) in given.items():
+        if name == variables.channel and group is None and name != "whatsapp":
+            raise SettingsError(f"{variable}: not set; MIDSTREAM_CHANNEL is {name}")
+        if name != variables.channel and group is not None:
+            raise SettingsError(
+                f"{variable}: MIDSTREAM_CHANNEL is {variables.channel}; set it to {name}, or leave this out"
+            )
+    if variables.channel == "twilio" and not variables.public_url:
+        raise SettingsError("MIDSTREAM_PUBLIC_URL: not set; Twilio signs the address that it calls")
 
 
 def _debounce_max(variables: _Variables) -> float:
@@ -315,11 +442,19 @@ def _languages(variables: _Variables) -> Languages:
     raise SettingsError(f"MIDSTREAM_TEXTS: {str(variables.texts)!r} {wrong}")
 
 
-def _pace_limits(given: _WhatsAppVariables | None) -> dict[str, Any]:
-    """What Meta lets one number send.  The local phone takes everything."""
-    if given is None:
+def _channel_limits(variables: _Variables, *, is_local: bool) -> dict[str, Any]:
+    """What one number may send.  The local phone takes everything."""
+    if is_local:
         return {}
-    return {"pair_seconds": PAIR_SECONDS, "sends_per_second_max": given.throughput}
+    limits: dict[str, Any] = {
+        "pair_seconds": PAIR_SECONDS,
+        "sends_per_second_max": variables.whatsapp.throughput if variables.whatsapp else THROUGHPUT,
+        "window_seconds": WINDOW_SECONDS,
+        "send_seconds_max": SEND_SECONDS_MAX,
+    }
+    if variables.channel == "twilio":
+        limits["text_characters_max"] = TWILIO_TEXT_CHARACTERS_MAX
+    return limits
 
 
 def _whatsapp(given: _WhatsAppVariables | None, new_secret: Callable[[], str]) -> WhatsApp:
@@ -333,7 +468,7 @@ def _whatsapp(given: _WhatsAppVariables | None, new_secret: Callable[[], str]) -
             throughput=THROUGHPUT,
         )
     # environ-config makes attrs classes, which mypy cannot see.
-    return WhatsApp(**attrs.asdict(given))  # type: ignore[arg-type]
+    return WhatsApp(**attrs.asdict(given, recurse=False))  # type: ignore[arg-type]
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

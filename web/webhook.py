@@ -1,7 +1,7 @@
-"""The webhook as Meta posts to it, ahead of Quart: signed, read, durable, then 200.
+"""The webhook as it is posted to, ahead of Quart: genuine, read, durable, then 200.
 
 Rule 1: never a 5xx for what a body says, or it comes again for days.
-Rule 2: nothing of a body is believed before its signature is.
+Rule 2: whether a request is genuine, and what it holds, is the door's to say (`web.channel`).
 
 Quart's own work for a request is as much as all the rest of the way to the disk: this is the one route where
 that counts.
@@ -13,12 +13,12 @@ from typing import Final
 
 import structlog
 import trio
-from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 
 from engine import Engine, InboxFull, StoreUnavailable
+from web.channel import Channel, Request
 from web.metrics import Metrics
-from web.whatsapp.payloads import Unhandled, parse
-from web.whatsapp.signature import SIGNATURE_HEADER, is_signed
+from web.whatsapp.payloads import Unhandled
 
 ROUTE: Final = "/webhook/whatsapp"
 # WhatsApp: payloads of up to 3 MB.  A 413 is redelivered for days, so there is room to spare.
@@ -27,7 +27,6 @@ BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 RETRY_SECONDS: Final = 5
 # So long a body may take to arrive.
 _BODY_SECONDS_MAX: Final = 60.0
-_SIGNATURE_NAME: Final = SIGNATURE_HEADER.lower().encode()
 # An answer says what it is, and that it is nothing else: some of them repeat what a stranger wrote.
 _PLAIN: Final = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
 
@@ -37,11 +36,11 @@ _log: Final = structlog.get_logger("midstream.web")
 class Webhook:
     """An ASGI application: the POSTs of the webhook are its own, all else is the other's."""
 
-    def __init__(self, app: ASGIFramework, engine: Engine, metrics: Metrics, app_secret: str) -> None:
+    def __init__(self, app: ASGIFramework, engine: Engine, metrics: Metrics, channel: Channel) -> None:
         self._app = app
         self._engine = engine
         self._metrics = metrics
-        self._app_secret = app_secret
+        self._channel = channel
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request, or hand it on."""
@@ -58,14 +57,15 @@ class Webhook:
         except _HungUp:
             pass  # there is nobody to answer
         else:
-            await self._take(body, _signature(scope), send)
+            query = scope["query_string"].decode("latin-1")
+            await self._take(Request(body=body, headers=scope["headers"], query=query), send)
 
-    async def _take(self, body: bytes, signature: bytes | None, send: ASGISendCallable) -> None:
-        if not is_signed(body, signature, self._app_secret):
+    async def _take(self, request: Request, send: ASGISendCallable) -> None:
+        webhook = self._channel.read(request)
+        if webhook is None:
             self._metrics.count_webhook("unsigned")
             await _answer(send, 401, "the signature is missing or wrong")
             return
-        webhook = parse(body)
         try:
             await self._engine.receive(webhook.messages, webhook.reports)
         except (StoreUnavailable, InboxFull) as error:
@@ -77,7 +77,8 @@ class Webhook:
             self._metrics.count_webhook(f"status:{report.delivery}")
         for kind, count in _by_kind(webhook.others).items():
             self._metrics.count_webhook(kind, count)
-        await _answer(send, 200)
+        thanks = self._channel.thanks
+        await _answer(send, 200, thanks.body, {"content-type": thanks.content_type})
 
 
 class _TooLong(Exception):
@@ -101,10 +102,6 @@ async def _read_body(receive: ASGIReceiveCallable) -> bytes:
             return bytes(body)
 
 
-def _signature(scope: HTTPScope) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == _SIGNATURE_NAME), None)
-
-
 async def _refuse(receive: ASGIReceiveCallable, send: ASGISendCallable, status: int, reason: str) -> None:
     """Answer before the body is there; the connection ends with it."""
 
@@ -120,9 +117,9 @@ async def _refuse(receive: ASGIReceiveCallable, send: ASGISendCallable, status: 
 
 
 async def _answer(
-    send: ASGISendCallable, status: int, text: str = "", more: Mapping[str, str] | None = None
+    send: ASGISendCallable, status: int, text: str | bytes = "", more: Mapping[str, str] | None = None
 ) -> None:
-    body = text.encode()
+    body = text if isinstance(text, bytes) else text.encode()
     headers = {**_PLAIN, "content-length": str(len(body)), **(more or {})}
     await send(
         {

@@ -45,6 +45,10 @@ class Tone(enum.StrEnum):
     BAD = "bad"
 
 
+# How an operation was cancelled, in a word.
+_ENDS: Final = {"user_stopped": "stopped", "deadline": "out of time", "taken_over": "taken over"}
+
+
 def clean(text: str) -> str:
     """The text without control characters and lone surrogates; line ends stay, tabs become spaces.
 
@@ -133,7 +137,9 @@ def render(event: Event, place: Place = _START) -> Line | None:
         case PolicyFailed():
             return live_line(f"the policy failed, so interrupt decided: {event.error}", Tone.BAD)
         case SessionCancelled():
-            verb = {"user_stopped": "stopped", "deadline": "out of time"}.get(event.reason, "interrupted")
+            verb = {"user_stopped": "stopped", "deadline": "out of time", "taken_over": "taken over"}.get(
+                event.reason, "interrupted"
+            )
             return live_line(f"{verb} {_boundary(place)}", Tone.BAD)
         case SessionSuspended():
             return live_line(f"suspended {_boundary(place)}", Tone.BAD)

@@ -9,8 +9,9 @@ import attrs
 import trio
 
 from engine.assistant import Assistant, Context
-from engine.model import Message, Outcome, Reply, Results
+from engine.model import Message, Outcome, Results
 from engine.plan import Call, Plan, Ref
+from engine.replies import Reply
 from engine.simulation.scenario import TOOLS, Ending, Work
 from engine.simulation.world import World
 from engine.tools import Tool, ToolContext, tool

@@ -3,6 +3,7 @@
 Rule 1: all of it follows from the seed; no chance is taken after this.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -78,6 +79,8 @@ def make_scenario(seed: int, *, policy: str | None = None, is_calm: bool = False
 def _limits(chance: _Chance) -> Limits:
     debounce = chance.choice([0.0, 0.0, 0.5, 1.0])
     return Limits(
+        # A world's clock jumps by hours; what comes late for it is told apart elsewhere.
+        stale_seconds=math.inf,
         debounce_seconds=debounce,
         debounce_seconds_max=max(debounce, chance.choice([1.0, 2.0, 10.0])),
         interruptions_max=chance.choice([1, 2, 3, 10]),

@@ -35,6 +35,8 @@ class Accept:
     """A message came.  A known id changes nothing and is not heard of (P5).
 
     `at`: seconds since 1970; the timestamp of a message that has none, but never before its user's newest.
+    With a `fate` it is in the conversation and no more: it is heard of as settled, not as accepted.  So is
+    any message of a user whose assistant is silent until `silent_until` (seconds since 1970).
     `debounce` says which burst it belongs to and when that may start; messages accepted in one write are one
     delivery.
     """
@@ -42,6 +44,8 @@ class Accept:
     message: Message
     at: float
     debounce: Debounce = attrs.field(factory=Debounce)
+    fate: Fate | None = None
+    silent_until: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -246,6 +250,14 @@ class Reported:
 
 
 @attrs.frozen(kw_only=True)
+class Moved:
+    """Two users were found to be one: all of `user_id` is of `to` from here on."""
+
+    user_id: str
+    to: str
+
+
+@attrs.frozen(kw_only=True)
 class Committed:
     """What one transaction brought: what the engine must hear of."""
 
@@ -254,6 +266,7 @@ class Committed:
     dropped: tuple[OutboxRow, ...] = ()
     settled: tuple[Settled, ...] = ()
     reported: tuple[Reported, ...] = ()
+    moved: tuple[Moved, ...] = ()
 
 
 @attrs.define(eq=False)
@@ -265,6 +278,7 @@ class Uncommitted:
     dropped: list[OutboxRow] = attrs.field(factory=list)
     settled: list[Settled] = attrs.field(factory=list)
     reported: list[Reported] = attrs.field(factory=list)
+    moved: list[Moved] = attrs.field(factory=list)
 
     def committed(self) -> Committed:
         """The same, frozen, for the listener."""
@@ -274,6 +288,7 @@ class Uncommitted:
             dropped=tuple(self.dropped),
             settled=tuple(self.settled),
             reported=tuple(self.reported),
+            moved=tuple(self.moved),
         )
 
 

@@ -17,6 +17,7 @@ MAY_BE_ZERO = {
     "debounce_seconds_max",
     "acknowledgement_seconds_min",
     "adaptations_max",
+    "takeover_seconds",
     "progress_notes_max",
     "progress_seconds_min",
     "pair_seconds",

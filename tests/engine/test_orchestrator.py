@@ -133,9 +133,14 @@ async def test_a_planner_that_raises_fails_its_own_operation(autojump_clock: Moc
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        (None, "a responder returns a text or a Reply, not NoneType"),
-        ("  \n", "a responder's reply must not be empty"),
-        ("x" * 101, "the reply has 101 characters, more than reply_characters_max"),
+        (None, "ReplyError: a responder returns a text, a Reply or a list of them, not None"),
+        ("  \n", "ReplyError: a responder's reply must not be empty"),
+        (["fine", ""], "ReplyError: a responder's replies[1] must not be empty"),
+        (
+            ["x" * 50, "x" * 51],
+            "AssistantError: the reply has 101 characters, more than reply_characters_max",
+        ),
+        ("x" * 101, "AssistantError: the reply has 101 characters, more than reply_characters_max"),
     ],
 )
 async def test_a_reply_that_cannot_be_sent_fails(
@@ -150,7 +155,7 @@ async def test_a_reply_that_cannot_be_sent_fails(
     fate, texts = await run(
         Assistant(planner=planner, responder=respond, tools=[]), limits=Limits(reply_characters_max=100)
     )
-    assert fate == Failed(f"AssistantError: {reason}")
+    assert fate == Failed(reason)
     assert texts == [APOLOGY]
 
 

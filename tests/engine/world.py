@@ -156,6 +156,7 @@ class Bounds:
     def limits(self) -> Limits:
         """With short patience, so that a run comes to its end."""
         return Limits(
+            stale_seconds=math.inf,
             record_seconds_max=RECORD_SECONDS_MAX,
             receive_seconds_max=RECORD_SECONDS_MAX,
             grace_seconds=GRACE_SECONDS,

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from engine import Delivery, DeliveryReport, Message, Plan, User
+from engine.content import CONTENT_TYPES, Echo, Kind, Unknown
+from engine.store.encoding import decode_details, encode_details
 from engine.testing import open_conversation, scripted_assistant
 from web.app import create_app
 from web.settings import load_settings
@@ -203,7 +205,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 def mutated(value: Any, data: st.DataObject, *, replacements: st.SearchStrategy[Any] = values) -> Any:
     """A copy with one to four things done somewhere within."""
-    root = [json.loads(json.dumps(value))]
+    root = [copy.deepcopy(value)]
     for _ in range(data.draw(st.integers(1, 4))):
         found = places(root)
         container, key = data.draw(st.sampled_from(found))
@@ -239,6 +241,13 @@ def check(webhook: Webhook) -> None:
         assert "\0" not in one.text
         f"{one.id}{one.user.id}{one.text}".encode()
         assert one.timestamp is None or 0 < one.timestamp < 2**33
+        assert type(one.content) is CONTENT_TYPES[one.content.kind]
+        assert one.text == one.content.text
+        details = encode_details(one)
+        details.encode()
+        kept = decode_details(one.content.kind, details)
+        assert attrs.evolve(one, **kept) == one
+        assert kept.get("raw", {}) == one.raw
     for report in webhook.reports:
         assert isinstance(report, DeliveryReport)
         assert report.delivery is not Delivery.NONE
@@ -314,6 +323,148 @@ def test_a_sick_part_loses_no_neighbour(sample: Any, level: str, data: st.DataOb
     assert webhook.messages[-1] == message(2)
 
 
+# Every type of message ----------------------------------------------------------------------------
+
+words = st.text(min_size=1, max_size=8)
+ids = st.from_regex(r"\Awamid\.[A-Za-z0-9=]{1,60}\Z")
+phones = st.from_regex(r"\A[1-9][0-9]{6,14}\Z")
+scoped_ids = st.from_regex(r"\A[A-Z]{2}\.(ENT\.)?[0-9]{1,128}\Z")
+numbers = st.integers(-180, 180) | st.floats(-180, 180) | st.integers(0, 99).map(str)
+# As deep as a form's answers may be, and deeper.
+answers = values.map(write).map(lambda text: text.decode("utf-8", "replace")) | st.sampled_from(
+    ['{"x":' * 100 + "1" + "}" * 100, "[" * 100_000, '{"day": "Friday"}']
+)
+
+
+def fields(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """An object with these members, and some of those."""
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+files = fields(
+    {"id": st.from_regex(r"\A[0-9]{1,20}\Z")}, mime_type=words, sha256=words, url=words, caption=words
+)
+choices = fields({"id": words, "title": words})
+cards = fields(
+    {"name": fields({"formatted_name": words}, first_name=words, last_name=words)},
+    phones=st.lists(fields({"phone": words}, wa_id=phones, type=words), max_size=2),
+    emails=st.lists(fields({"email": words}), max_size=2),
+    vcard=words,
+)
+# By the type of the wire: its body, and the kinds that it may come out as.
+TYPES: Final[dict[str, tuple[st.SearchStrategy[Any], set[Kind]]]] = {
+    "text": (fields({"body": words.map("A{}".format)}), {Kind.TEXT}),
+    "image": (files, {Kind.IMAGE}),
+    "video": (files, {Kind.VIDEO}),
+    "audio": (files, {Kind.AUDIO}),
+    "document": (files, {Kind.DOCUMENT}),
+    "sticker": (files, {Kind.STICKER}),
+    "location": (fields({"latitude": numbers, "longitude": numbers}, name=words), {Kind.LOCATION}),
+    "contacts": (st.lists(cards, min_size=1, max_size=3), {Kind.CONTACTS}),
+    "interactive": (
+        fields({"type": st.just("button_reply"), "button_reply": choices})
+        | fields({"type": st.just("list_reply"), "list_reply": choices})
+        | fields({"type": st.just("nfm_reply"), "nfm_reply": fields({"name": words}, response_json=answers)}),
+        {Kind.BUTTON_REPLY, Kind.LIST_REPLY, Kind.FLOW_REPLY},
+    ),
+    "button": (fields({"payload": words, "text": words}), {Kind.TEMPLATE_BUTTON}),
+    "reaction": (fields({"message_id": ids}, emoji=words), {Kind.REACTION}),
+    "order": (
+        fields(
+            {"catalog_id": words, "text": words},
+            product_items=st.lists(
+                fields({"product_retailer_id": words}, quantity=numbers, item_price=numbers)
+            ),
+        ),
+        {Kind.ORDER},
+    ),
+    "system": (fields({"type": words}, body=words, wa_id=phones, user_id=scoped_ids), {Kind.SYSTEM}),
+    "edit": (
+        fields({"original_message_id": ids}, message=fields({"type": st.just("image"), "image": files})),
+        {Kind.EDIT},
+    ),
+    "revoke": (fields({"original_message_id": ids}), {Kind.REVOKE}),
+    "request_welcome": (fields({}), {Kind.REQUEST_WELCOME}),
+    "unsupported": (fields({}, type=words), {Kind.UNSUPPORTED}),
+    "hologram": (values, {Kind.UNKNOWN}),
+}
+
+
+@st.composite
+def wire_messages(draw: st.DrawFn) -> dict[str, Any]:
+    """A message of any type as it may come, whoever it is from, with what may stand around it."""
+    name = draw(st.sampled_from(sorted(TYPES)))
+    who: dict[str, Any] = draw(
+        fields({"from": phones}, from_user_id=scoped_ids)
+        | fields({"from_user_id": scoped_ids}, from_parent_user_id=scoped_ids)
+        | fields({"from": phones, "group_id": st.from_regex(r"\A[A-Za-z0-9]{1,60}\Z")})
+    )
+    around: dict[str, Any] = draw(
+        fields(
+            {},
+            timestamp=st.integers(1, 2**32).map(str),
+            context=fields({}, id=ids, forwarded=st.booleans(), **{"from": phones}),
+            referral=fields({}, source_url=words, headline=words, ctwa_clid=words),
+        )
+    )
+    return {**who, **around, "id": draw(ids), "type": name, name: draw(TYPES[name][0])}
+
+
+@fuzzed
+@given(item=wire_messages())
+def test_every_type_comes_out_as_what_it_is(item: dict[str, Any]) -> None:
+    """From whomever, with whatever may stand around it; what is not known is kept as that."""
+    webhook = parse(write(surrounded(item, "item")))
+    check(webhook)
+    assert [one.id for one in webhook.messages] == ["good.1", item["id"], "good.2"]
+    assert webhook.messages[1].content.kind in TYPES[item["type"]][1]
+    assert webhook.messages[1].user.id in (item.get("group_id"), item.get("from"), item.get("from_user_id"))
+    assert webhook.others == ()
+
+
+@fuzzed
+@given(item=wire_messages(), data=st.data())
+def test_a_sick_message_of_any_type_loses_no_neighbour(item: dict[str, Any], data: st.DataObject) -> None:
+    """Whatever becomes of it, it leaves a trace: a message, or something that is counted."""
+    sick = mutated(item, data)
+    webhook = parse(write(surrounded(sick, "item")))
+    check(webhook)
+    assert webhook.messages[0] == message(1)
+    assert webhook.messages[-1] == message(2)
+    assert len(webhook.messages) + len(webhook.others) >= 3
+
+
+@fuzzed
+@given(item=wire_messages(), name=st.sampled_from(sorted(TYPES.keys() - {"text"})), body=values)
+def test_a_type_with_any_body_is_a_message(item: dict[str, Any], name: str, body: Any) -> None:
+    """Of its own kind or unknown, never lost: only of a text is it asked that there is something to read."""
+    webhook = parse(write(surrounded({**item, "type": name, name: body}, "item")))
+    check(webhook)
+    one = webhook.messages[1]
+    assert one.id == item["id"]
+    assert isinstance(one.content, Unknown) or one.content.kind in TYPES[name][1]
+
+
+@fuzzed
+@given(item=wire_messages(), data=st.data())
+def test_an_echo_of_any_type_is_an_echo_and_loses_no_neighbour(
+    item: dict[str, Any], data: st.DataObject
+) -> None:
+    """To a user: whatever it holds, a person of the business has written."""
+    echo = {**item, "from": "15550783881", "to": "16505551234"}
+    sick = mutated(echo, data)
+    good = [{**text_item(number), "to": "16505551234"} for number in (1, 2)]
+    for middle in (echo, sick):
+        change = {"field": "smb_message_echoes", "value": {"message_echoes": [good[0], middle, good[1]]}}
+        webhook = parse(write({"entry": [{"changes": [change]}]}))
+        check(webhook)
+        assert [(webhook.messages[at].id, webhook.messages[at].text) for at in (0, -1)] == [
+            ("good.1", "text 1"),
+            ("good.2", "text 2"),
+        ]
+        assert {type(one.content) for one in webhook.messages} == {Echo}
+
+
 # The route ----------------------------------------------------------------------------------------
 
 
@@ -379,7 +530,7 @@ def posted(requests: Sequence[tuple[bytes, Sequence[bytes], Sequence[int]]]) -> 
             seen.started = [detail for _, _, detail in conversation.trail.of("started")]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.webhook.parse", read)
+        patch.setattr("web.whatsapp.channel.parse", read)
         trio.run(ask, clock=MockClock(autojump_threshold=0))
     return seen
 

@@ -70,6 +70,7 @@ def cancelled(reason: str, switch_seconds: float = 0.0) -> SessionCancelled:
         (cancelled("new_message_received"), "operations_total", {"fate": "superseded"}),
         (cancelled("user_stopped"), "operations_total", {"fate": "stopped"}),
         (cancelled("deadline"), "operations_total", {"fate": "deadline"}),
+        (cancelled("taken_over"), "operations_total", {"fate": "taken_over"}),
         (SessionFailed(reason="why", duration=1.0, **WHERE), "operations_total", {"fate": "failed"}),
         (SessionSuspended(reason="shutdown", **WHERE), "operations_total", {"fate": "suspended"}),
         (
@@ -204,7 +205,7 @@ def test_all_that_can_be_foreseen_is_there_from_the_start() -> None:
         for name, labels in series(Metrics())
         if name.endswith("_total")
     }
-    operations = {"completed", "superseded", "stopped", "deadline", "failed", "suspended"}
+    operations = {"completed", "superseded", "stopped", "deadline", "taken_over", "failed", "suspended"}
     messages = {"answered", "superseded", "merged", "rejected", "stopped", "ignored", "failed"}
     assert names == {
         *(("midstream_operations_total", fate) for fate in operations),

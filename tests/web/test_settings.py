@@ -1,6 +1,7 @@
 """Right settings are what they say; every wrong one is one line that names the variable and keeps secrets."""
 
 import itertools
+import math
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine import POLICIES, Limits, built_in, with_acknowledgement
+from engine.replies import TemplateBody
 from web.settings import VARIABLES, Settings, SettingsError, load_settings, read_environment
 
 # Made up, each with what a secret may hold and a carelessly written line would show.
@@ -93,7 +95,7 @@ def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
 
 def test_every_variable_has_a_meaning_and_its_default_is_what_it_is_without() -> None:
     """The reference is written from these."""
-    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES) == 21
+    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES) == 32
     assert all(variable.meaning for variable in VARIABLES)
     defaults = {variable.name: variable.default for variable in VARIABLES if variable.default is not None}
     assert load_settings({**defaults, **CREDENTIALS}) == load_settings(CREDENTIALS)
@@ -111,6 +113,7 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
             **CREDENTIALS,
             "WHATSAPP_GRAPH_URL": "https://graph.example.org/v27.0/",
             "WHATSAPP_THROUGHPUT": "1000",
+            "WHATSAPP_WINDOW_TEMPLATE": "answer_ready:en_US",
             "MIDSTREAM_ASSISTANT": "my_bot:assistant",
             "MIDSTREAM_DATABASE": "sqlite:////var/lib/midstream/messages.db",
             "MIDSTREAM_BIND": "0.0.0.0:80",
@@ -118,6 +121,9 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
             "MIDSTREAM_DEBOUNCE_SECONDS": "0.5",
             "MIDSTREAM_DEBOUNCE_SECONDS_MAX": "5",
             "MIDSTREAM_INTERRUPTIONS_MAX": "3",
+            "MIDSTREAM_ASKING": "text, reaction",
+            "MIDSTREAM_STALE_SECONDS": "90",
+            "MIDSTREAM_TAKEOVER_SECONDS": "0",
             "MIDSTREAM_OPERATION_SECONDS_MAX": "120",
             "MIDSTREAM_ACKNOWLEDGEMENT_SECONDS_MIN": "1.5",
             "MIDSTREAM_TEXTS": str(texts),
@@ -143,6 +149,8 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
         debounce_seconds=0.5,
         debounce_seconds_max=5,
         interruptions_max=3,
+        stale_seconds=90,
+        takeover_seconds=0,
         operation_seconds_max=120,
         acknowledgement_seconds_min=1.5,
         wave_seconds_max=12.5,
@@ -150,7 +158,11 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
         settle_seconds=10,
         pair_seconds=6,
         sends_per_second_max=1000,
+        window_seconds=86_400,
+        send_seconds_max=400,
     )
+    assert settings.asking == {"text", "reaction"}
+    assert settings.whatsapp.window_template == TemplateBody("answer_ready", "en_US")
     assert settings.languages.texts["fr"].acknowledgement == "Moment …"
     assert settings.languages.texts["es"].stopped == "Vale."
     assert settings.pace_seconds == 0.25
@@ -740,3 +752,129 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     with pytest.raises(SettingsError, match=r"\.env: cannot be read: Is a directory"):
         read_environment(tmp_path)
+
+
+# What asks ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("raw", ["text,img", "system", "text,edit", "echo", "TEXT"])
+def test_a_kind_that_cannot_be_a_request_is_refused_with_those_that_can(raw: str) -> None:
+    """An edit, a revoke, an echo and a word of the system have one meaning only."""
+    line = refusal(MIDSTREAM_ASKING=raw)
+    assert line.startswith("MIDSTREAM_ASKING: '")
+    assert line.endswith(
+        " is no kind of message that may be a request; there are: audio, button_reply, contacts, document,"
+        " flow_reply, image, list_reply, location, order, reaction, request_welcome, sticker,"
+        " template_button, text, unknown, unsupported, video"
+    )
+
+
+def test_a_list_of_nothing_asks_nothing() -> None:
+    """Commas alone: a number that only records."""
+    assert load_settings({"MIDSTREAM_ASKING": ","}).asking == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ("answer", "must be a template's name and language, as answer_ready:en, not 'answer'"),
+        ("Answer:en", "name: small letters, digits and _ only"),
+        ("answer:", "language: must not be empty"),
+        ("answer:English", 'language: a code as "en" or "en_US"'),
+    ],
+)
+def test_a_template_that_cannot_be_one_is_refused(raw: str, why: str) -> None:
+    """At start, and not a day after the first message."""
+    assert refusal(**CREDENTIALS, WHATSAPP_WINDOW_TEMPLATE=raw) == f"WHATSAPP_WINDOW_TEMPLATE: {why}"
+
+
+def test_local_mode_has_no_window() -> None:
+    """Its phone is answered whenever."""
+    assert load_settings({}).limits.window_seconds == math.inf
+
+
+# The doors ----------------------------------------------------------------------------------------
+
+TWILIO = {
+    "MIDSTREAM_CHANNEL": "twilio",
+    "MIDSTREAM_PUBLIC_URL": "https://bot.example.org/",
+    "TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
+    "TWILIO_AUTH_TOKEN": "twilio-token",
+    "TWILIO_NUMBER": "+15550001111",
+}
+DIALOG360 = {
+    "MIDSTREAM_CHANNEL": "360dialog",
+    "DIALOG360_API_KEY": "dialog-key",
+    "DIALOG360_WEBHOOK_SECRET": "dialog-secret",
+}
+
+
+def test_twilio_is_a_door_with_its_own_bounds() -> None:
+    """Its texts are shorter; a day after the user wrote only a template may be sent there, too."""
+    settings = load_settings(TWILIO)
+    assert not settings.is_local
+    assert settings.twilio is not None
+    assert (settings.twilio.number, settings.public_url) == ("15550001111", "https://bot.example.org")
+    assert settings.limits.text_characters_max == 1_600
+    assert (settings.limits.pair_seconds, settings.limits.window_seconds) == (6, 86_400)
+    assert "twilio-token" not in repr(settings)
+
+
+def test_360dialog_is_a_door() -> None:
+    """Meta's own form, another key."""
+    settings = load_settings(DIALOG360)
+    assert not settings.is_local
+    assert settings.dialog360 is not None
+    assert settings.limits.text_characters_max == 4_096
+    assert not any(secret in repr(settings) for secret in ("dialog-key", "dialog-secret"))
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            {"MIDSTREAM_CHANNEL": "sms"},
+            "MIDSTREAM_CHANNEL: must be one of whatsapp, twilio, 360dialog, not 'sms'",
+        ),
+        ({"MIDSTREAM_CHANNEL": "twilio"}, "TWILIO_ACCOUNT_SID: not set; MIDSTREAM_CHANNEL is twilio"),
+        ({"MIDSTREAM_CHANNEL": "360dialog"}, "DIALOG360_API_KEY: not set; MIDSTREAM_CHANNEL is 360dialog"),
+        (
+            {**DIALOG360, "MIDSTREAM_CHANNEL": "whatsapp"},
+            "DIALOG360_API_KEY: MIDSTREAM_CHANNEL is whatsapp; set it to 360dialog, or leave this out",
+        ),
+        (
+            {**TWILIO, **CREDENTIALS},
+            "WHATSAPP_PHONE_NUMBER_ID: MIDSTREAM_CHANNEL is twilio; set it to whatsapp, or leave this out",
+        ),
+        (
+            {**TWILIO, "MIDSTREAM_PUBLIC_URL": ""},
+            "MIDSTREAM_PUBLIC_URL: not set; Twilio signs the address that it calls",
+        ),
+        (
+            {**TWILIO, "TWILIO_NUMBER": "my number"},
+            "TWILIO_NUMBER: must be a phone number with its country's, as +15551234567",
+        ),
+        (
+            {**TWILIO, "TWILIO_ACCOUNT_SID": "12"},
+            "TWILIO_ACCOUNT_SID: must be AC and 32 hexadecimal digits: the SID of the account",
+        ),
+        (
+            {**TWILIO, "TWILIO_AUTH_TOKEN": ""},
+            "TWILIO_AUTH_TOKEN: not set; TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_NUMBER are given"
+            " all together, or not at all",
+        ),
+    ],
+)
+def test_a_door_that_is_half_given_or_one_too_many_is_refused(given: dict[str, str], line: str) -> None:
+    """One line, by the name of the variable, with the remedy."""
+    assert refusal(**given) == line
+
+
+@pytest.mark.parametrize(
+    "raw", ["bot.example.org", "https://", "ftp://bot.example.org", "https://b.org/?q=1"]
+)
+def test_a_public_address_is_one_that_can_be_called(raw: str) -> None:
+    """It is what Twilio signs, letter for letter."""
+    assert refusal(**{**TWILIO, "MIDSTREAM_PUBLIC_URL": raw}).startswith(
+        "MIDSTREAM_PUBLIC_URL: must be an address as https://bot.example.org, not "
+    )

@@ -42,6 +42,35 @@ def test_each_form_of_one_body_verifies_against_its_own_bytes_only() -> None:
         assert not is_signed(other, sign(body, SECRET), SECRET)
 
 
+# By `openssl dgst -sha256 -hmac`: the first three are one value in three forms.
+VECTORS = [
+    (
+        '{"text":"äöå 😀 a/b <c> 100% @d"}'.encode(),
+        "277e48348ede2818c742884c35fb5642f5dc64cb0c622a46d07d92c4ce30f2cb",
+    ),
+    (
+        rb'{"text":"\u00e4\u00f6\u00e5 \ud83d\ude00 a\/b <c> 100% @d"}',
+        "68b7d8dbb57e3140cf35f9ee25ede4727f52af555abe7fe7406ea129aa4154fb",
+    ),
+    (
+        rb'{"text":"\u00E4\u00F6\u00E5 \uD83D\uDE00 a/b <c> 100% @d"}',
+        "c22540439ac4dd6107a8caccab3d39119418ef84f92e005c306fec665395fbbe",
+    ),
+    (b"", "796cd3078af14636753d26b3b5555422ff55a3e261cf847b48e95371b9bd0aa2"),
+    (b"\xff\x00\x80", "1fc32fdceb5a1152958a71f292685be2b83972193d7a1a34f6c6bd5356946aaf"),
+]
+
+
+def test_each_body_has_the_signature_that_another_program_makes_of_it_and_no_other_has() -> None:
+    """Whichever form Meta chooses, empty and not even text: it is the bytes that are signed."""
+    assert len({json.dumps(json.loads(body)) for body, _ in VECTORS[:3]}) == 1
+    for body, digest in VECTORS:
+        assert sign(body, SECRET) == f"sha256={digest}"
+        assert [is_signed(other, f"sha256={digest}", SECRET) for other, _ in VECTORS] == [
+            other == body for other, _ in VECTORS
+        ]
+
+
 GOOD = sign(BODY, SECRET)
 
 
@@ -63,6 +92,9 @@ GOOD = sign(BODY, SECRET)
         GOOD + " ",
         " " + GOOD,
         f"{GOOD}, {GOOD}",
+        f"{GOOD},{GOOD}",
+        f"{GOOD} {GOOD}",
+        GOOD + GOOD,
         GOOD + "\n",
         "sha256=" + "ä" * 64,
         "sha256=" + "\uff10" * 64,

@@ -33,7 +33,11 @@ _UNDO_MARKS: Final = {
     UndoStatus.FAILED: chart.FAILED,
     UndoStatus.TIMED_OUT: chart.IN_DOUBT,
 }
-_REASONS: Final = {"user_stopped": "the user said stop", "deadline": "it took too long"}
+_REASONS: Final = {
+    "user_stopped": "the user said stop",
+    "deadline": "it took too long",
+    "taken_over": "a person took over",
+}
 
 
 def timeline_lines(details: OperationDetails, *, now: float, width: int, text: bool) -> Iterator[str]:

@@ -4,42 +4,26 @@ Rule 1: the error code decides; an answer's HTTP status only where there is none
 Rule 2: the text of an error holds no token and no whole number, whatever Meta's own text quotes.
 """
 
-import enum
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
 import msgspec
 
-from engine import SendBlocked, SendDelayed, SendError, SendRefused
+from engine import SendError, SendRefused
+from web.verdicts import (
+    Action,
+    Rule,
+    bounded_seconds,
+    error_for,
+    error_without_code,
+    retry_after_seconds,
+)
 
 # Every code below is from Meta's page of error codes:
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 
-
-class Action(enum.Enum):
-    """What is to be done with the message, and with the number's other messages."""
-
-    REFUSE = "give up on this message"
-    DELAY_USER = "try again later; only this user waits"
-    DELAY_NUMBER = "try again later; everything waits"
-    BLOCK = "send nothing until the operator has mended it"
-
-
-@attrs.frozen
-class Rule:
-    """What a code means and asks for.  `wait_seconds` where Meta names a time."""
-
-    action: Action
-    meaning: str
-    wait_seconds: float | None = None
-
-
 # The number is being moved to a higher throughput, which takes "up to one minute".
 UPGRADE_SECONDS: Final = 60.0
-# A hint beyond a day is a mistake; the outbox asks again by then.
-WAIT_SECONDS_MAX: Final = 86_400.0
 
 _REFUSE, _USER, _NUMBER, _BLOCK = Action.REFUSE, Action.DELAY_USER, Action.DELAY_NUMBER, Action.BLOCK
 
@@ -107,13 +91,6 @@ RANGES: Final[tuple[tuple[range, Rule], ...]] = (
 _USAGE_CODES: Final = frozenset({4, 80007})
 _SECONDS_PER_MINUTE: Final = 60.0
 
-# Answers without a Graph error come from something in between, or from a wrong address.
-# Waiting helps: request timeout, too early, too many requests (RFC 9110, 8470, 6585).
-_STATUSES_DELAYED: Final = frozenset({408, 425, 429})
-# Every message would meet the same: no credentials, no permission, no such address, no such method, proxy.
-_STATUSES_BLOCKED: Final = frozenset({401, 403, 404, 405, 407})
-
-
 _UNKNOWN_FAILURE: Final = Rule(
     Action.REFUSE, "it was not delivered, with an error code that is not known here"
 )
@@ -142,10 +119,10 @@ def classify(
     `body` is None when it could not be read.  `retry_after` and `usage` are the values of the headers
     `Retry-After` and `X-Business-Use-Case-Usage`.
     """
-    hint = _retry_after_seconds(retry_after)
+    hint = retry_after_seconds(retry_after)
     error = _graph_error(body)
     if error is None:
-        return _without_code(status, hint)
+        return error_without_code(status, api="Graph", hint_seconds=hint)
     rule = rule_for(error.code) or _unknown(status, error)
     if error.code in _USAGE_CODES and hint is None:
         hint = _usage_seconds(usage)
@@ -179,32 +156,9 @@ def _unknown(status: int, error: _GraphError) -> Rule:
 
 
 def _apply(rule: Rule, error: _GraphError, hint: float | None = None) -> SendError:
-    reason = f"{rule.meaning}: {said}" if (said := _said(error)) else rule.meaning
-    wait_seconds = rule.wait_seconds if hint is None else hint
-    return _error(rule.action, reason, code=error.code, wait_seconds=wait_seconds)
-
-
-def _without_code(status: int, hint: float | None) -> SendError:
-    if status < 400:
-        # The token may not follow to another host, and a message is not lost for a mistyped address.
-        reason = f"HTTP {status}: a redirect is never followed; is the Graph API's address right?"
-        return _error(Action.DELAY_NUMBER, reason, wait_seconds=hint)
-    if status >= 500 or status in _STATUSES_DELAYED:
-        return _error(Action.DELAY_NUMBER, f"HTTP {status} without a Graph error", wait_seconds=hint)
-    if status in _STATUSES_BLOCKED:
-        reason = f"HTTP {status} without a Graph error: are the Graph API's address and the proxy right?"
-        return _error(Action.BLOCK, reason)
-    return _error(Action.REFUSE, f"HTTP {status} without a Graph error")
-
-
-def _error(
-    action: Action, reason: str, *, code: int | None = None, wait_seconds: float | None = None
-) -> SendError:
-    if action is Action.REFUSE:
-        return SendRefused(reason, code)
-    if action is Action.BLOCK:
-        return SendBlocked(reason, code)
-    return SendDelayed(reason, code, whole_number=action is Action.DELAY_NUMBER, wait_seconds=wait_seconds)
+    details = error.error_data.get("details") if isinstance(error.error_data, dict) else None
+    words = details if isinstance(details, str) else error.message
+    return error_for(rule, words=words, code=error.code, hint_seconds=hint)
 
 
 def _graph_error(body: bytes | None) -> _GraphError | None:
@@ -214,13 +168,6 @@ def _graph_error(body: bytes | None) -> _GraphError | None:
         return None
 
 
-def _retry_after_seconds(header: str | None) -> float | None:
-    """The header in its form of seconds; its form of a date would need a clock that agrees with Meta's."""
-    if header is None or not (header.isascii() and header.isdigit()):
-        return None
-    return _bounded(float(header))
-
-
 def _usage_seconds(header: str | None) -> float | None:
     """The longest time until calls are free again, of every account and kind the header names."""
     try:
@@ -228,28 +175,4 @@ def _usage_seconds(header: str | None) -> float | None:
     except (ValueError, RecursionError):
         return None
     minutes = [use.estimated_time_to_regain_access for kinds in uses.values() for use in kinds]
-    return _bounded(max(minutes, default=0.0) * _SECONDS_PER_MINUTE)
-
-
-def _bounded(seconds: float) -> float | None:
-    return min(seconds, WAIT_SECONDS_MAX) if seconds > 0 else None
-
-
-# Meta's own words -----------------------------------------------------------------------------------
-
-_SAID_CHARACTERS_MAX: Final = 200
-# A token, a wamid: longer than any word.
-_SECRET: Final = re.compile(r"[A-Za-z0-9_\-.=+/|]{32,}")
-# Phone numbers have 7 digits or more; error codes, the other numbers here, have 6.
-_NUMBER_SHOWN: Final = re.compile(r"\d{3,}(?=\d{4})")
-
-
-def _said(error: _GraphError) -> str:
-    """What Meta says in the error, on one line, short, without what nobody should read in a log."""
-    details = error.error_data.get("details") if isinstance(error.error_data, dict) else None
-    said = details if isinstance(details, str) else error.message
-    if not isinstance(said, str):
-        return ""
-    said = _NUMBER_SHOWN.sub("…", _SECRET.sub("…", said))
-    line = " ".join("".join(one if one.isprintable() else " " for one in said).split())
-    return line if len(line) <= _SAID_CHARACTERS_MAX else f"{line[:_SAID_CHARACTERS_MAX]}…"
+    return bounded_seconds(max(minutes, default=0.0) * _SECONDS_PER_MINUTE)

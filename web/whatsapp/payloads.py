@@ -2,30 +2,41 @@
 
 Rule 1: nothing raises; what is not understood is `Unhandled`, by kind, with a reason for the log.
 Rule 2: each item is read by itself, so a bad one never loses its neighbours.
-Rule 3: only a text of one person to us, in a change of field `messages`, becomes a message: statuses,
-reactions, echoes, history, groups and duplicates within the body never do.
+Rule 3: every message of field `messages` and every echo of `smb_message_echoes` becomes a message, of a type
+that is known or not; history, what other apps see (`standby`) and duplicates within the body never do.
 Rule 4: a status becomes a report only when it brings back the id that the outbox sent with the message.
 Rule 5: kinds are few (they label a metric) and reasons hold nothing that a user wrote.
 """
 
-import json
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import msgspec
 
-from engine import Delivery, DeliveryReport, Message, User
+from engine import Delivery, DeliveryReport, Identity, Message, User
+from engine.content import Content, Echo, Profile, System, Unknown, Unsupported
+from web.whatsapp.contents import content_of, profile_of, quoted_of, referral_of
 from web.whatsapp.error_codes import classify_failure
-
-# What may follow "message:", "status:" and "field:" in a kind; every other name is "unknown".
-# https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference
-MESSAGE_TYPES: Final = frozenset(
-    "text image video audio document sticker location contacts interactive button reaction order system"  # noqa: SIM905
-    " unsupported request_welcome edit revoke".split()
+from web.whatsapp.values import (
+    LEVELS_MAX,
+    cleaned,
+    codes_of,
+    cut_deep,
+    id_of,
+    is_id,
+    items_of,
+    object_of,
+    objects_of,
+    phone_of,
+    read_json,
+    seconds_of,
+    user_id_of,
 )
+
+# What may follow "status:" and "field:" in a kind; every other name is "unknown".
+# https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference
 STATUSES: Final = frozenset({"sent", "delivered", "read", "played", "failed", "deleted", "warning"})
 # What these say of a message; the other statuses say nothing that the outbox asks for.
 _DELIVERIES: Final[Mapping[str, Delivery]] = {
@@ -42,35 +53,28 @@ FIELDS: Final = frozenset(
     " group_participants_update group_status_update flows payment_configuration_update"
     " partner_solutions automatic_events standby".split()
 )
+# What people of the business write to a user in the app.
+_ECHOES: Final = "smb_message_echoes"
 
 # Meta batches at most 1,000 updates into one body.  Many more are an attack on our time, or on our log.
 ITEMS_MAX: Final = 10_000
-# Ids seen are 50 to 80 characters; one that is longer than this is not an id.
-ID_CHARACTERS_MAX: Final = 512
+# What a group is written to as, so that its id is not taken for a person's.
+GROUP_PREFIX: Final = "group:"
 # WhatsApp: the longest `biz_opaque_callback_data`; no longer one can have been ours.
 TRACKER_CHARACTERS_MAX: Final = 512
-# A phone number has 15 digits (E.164), some room left; a business-scoped id `CC.` and up to 128 more.
-PHONE_DIGITS_MAX: Final = 20
-USER_ID_CHARACTERS_MAX: Final = 160
-# Year 2100.  Above it stand milliseconds and nonsense, and a message "newest" for ever makes all others late.
-TIMESTAMP_MAX: Final = 4_102_444_800
-# Longer numbers are no fact of WhatsApp's; reading a very long one costs time that grows with its square.
-_INTEGER_DIGITS_MAX: Final = 20
-# An item has one error, seldom two; the rest of a long list tells nothing more.
-_CODES_SHOWN: Final = 5
-
-# Letters that show nothing: fillers of Hangul, the blank Braille cell, joiners and variation selectors.
-_BLANK: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | frozenset(map(chr, range(0xFE00, 0xFE10)))
-# Controls, format marks, spaces.  Not Cn: an emoji newer than this Python is in it.
-_BLANK_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 
 @attrs.frozen
 class Unhandled:
-    """Something signed that becomes neither.  `kind` labels a metric, `reason` is one line for the log."""
+    """Something signed that becomes neither.  `kind` labels a metric, `reason` is one line for the log.
+
+    `field`: of what the change is that it stands for ("account_update", or "unknown"); empty when it is only
+    a part of one.
+    """
 
     kind: str
     reason: str
+    field: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,7 +108,7 @@ def parse(body: bytes) -> Webhook:
     return Webhook(messages=tuple(messages.values()), reports=tuple(reports), others=tuple(others))
 
 
-# The wire's shapes: only what is read today.  A field whose wrong type must not lose its item is Any.
+# The wire's shapes: only what is read here.  A field whose wrong type must not lose its item is Any.
 
 
 class _Envelope(msgspec.Struct):
@@ -121,26 +125,25 @@ class _Change(msgspec.Struct):
 
 
 class _Value(msgspec.Struct):
+    contacts: Any = None
     messages: Any = None
+    message_echoes: Any = None
     statuses: Any = None
     errors: Any = None
 
 
-class _Kind(msgspec.Struct):
-    type: Any = None
-
-
-class _Text(msgspec.Struct):
-    body: str
-
-
-class _TextMessage(msgspec.Struct):
+class _Message(msgspec.Struct):
     id: str
-    text: _Text
+    type: Any = None
     sender: Any = msgspec.field(name="from", default=None)
     from_user_id: Any = None
+    from_parent_user_id: Any = None
+    to: Any = None
+    to_user_id: Any = None
+    to_parent_user_id: Any = None
     group_id: Any = None
     timestamp: Any = None
+    errors: Any = None
 
 
 class _Status(msgspec.Struct):
@@ -150,77 +153,181 @@ class _Status(msgspec.Struct):
     errors: Any = None
 
 
-class _Error(msgspec.Struct):
-    code: int
-
-
 _Item = Message | DeliveryReport | Unhandled
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
+# From the outside in ------------------------------------------------------------------------------
+
+
 def _read_body(body: bytes) -> Iterator[_Item]:
     try:
-        # Lenient on purpose (bad UTF-8, control characters, lone surrogates, NaN): a stricter reader
-        # would lose a whole batch for one broken character in somebody's profile name.
-        raw = json.loads(body.decode("utf-8", "replace"), strict=False, parse_int=_parse_int)
+        raw = read_json(body)
     except ValueError:
         yield Unhandled("malformed", "it is not JSON")
     except RecursionError:
         yield Unhandled("malformed", "it is nested too deeply")
     else:
+        if cut_deep(raw):
+            yield Unhandled("malformed", f"what is nested deeper than {LEVELS_MAX} levels was not read")
         yield from _read(raw, _Envelope, _read_envelope, "malformed")
 
 
 def _read_envelope(envelope: _Envelope) -> Iterator[_Item]:
-    for entry in _list(envelope.entry):
+    for entry in items_of(envelope.entry):
         yield from _read(entry, _Entry, _read_entry, "malformed")
 
 
 def _read_entry(entry: _Entry) -> Iterator[_Item]:
-    for change in _list(entry.changes):
+    for change in items_of(entry.changes):
         yield from _read(change, _Change, _read_change, "malformed")
 
 
 def _read_change(change: _Change) -> Iterator[_Item]:
-    # A change of another field may hold messages too (old ones, or what staff wrote): they ask for nothing.
-    if change.field != "messages":
-        yield Unhandled(f"field:{_known(change.field, FIELDS)}", "changes of this field are not handled")
-    else:
+    # A change of another field may hold messages too (old ones, or another app's): they ask for nothing.
+    if change.field == "messages":
         yield from _read(change.value, _Value, _read_value, "malformed")
+    elif change.field == _ECHOES:
+        yield from _read(change.value, _Value, _read_echoes, "malformed")
+    else:
+        yield _of_field(change.field, "changes of this field are not handled")
 
 
 def _read_value(value: _Value) -> Iterator[_Item]:
-    for message in _list(value.messages):
-        yield from _read(message, _Kind, partial(_read_message, raw=message), "message:malformed")
-    for status in _list(value.statuses):
+    profiles = _profiles(value.contacts)
+    for message in items_of(value.messages):
+        reader = partial(_read_message, raw=message, profiles=profiles)
+        yield from _read(message, _Message, reader, "message:malformed")
+    for status in items_of(value.statuses):
         yield from _read(status, _Status, _read_status, "status:malformed")
     if codes := _codes(value.errors):
         yield Unhandled("error", codes)
     if not (value.messages or value.statuses or value.errors):
-        yield Unhandled("field:messages", "there is no message, no status and no error in it")
+        yield _of_field("messages", "there is no message, no status and no error in it")
 
 
-def _read_message(kind: _Kind, raw: Any) -> Iterator[_Item]:
-    if kind.type == "text":
-        yield from _read(raw, _TextMessage, _read_text, "message:malformed")
+def _read_echoes(value: _Value) -> Iterator[_Item]:
+    profiles = _profiles(value.contacts)
+    for echo in items_of(value.message_echoes):
+        reader = partial(_read_echo, raw=echo, profiles=profiles)
+        yield from _read(echo, _Message, reader, "message:malformed")
+    if codes := _codes(value.errors):
+        yield Unhandled("error", codes)
+    if not (value.message_echoes or value.errors):
+        yield _of_field(_ECHOES, "there is no message and no error in it")
+
+
+# Messages -----------------------------------------------------------------------------------------
+
+
+def _read_message(message: _Message, raw: Any, profiles: Mapping[str, Profile]) -> Iterator[_Item]:
+    item = cleaned(raw)
+    content = content_of(item)
+    if message.type == "text" and isinstance(content, Unknown):
+        yield _without_text(item)
     else:
-        yield Unhandled(f"message:{_known(kind.type, MESSAGE_TYPES)}", "only texts are understood")
+        phone, scoped = phone_of(message.sender), user_id_of(message.from_user_id)
+        if isinstance(content, System):
+            identity = _changed_identity(content, scoped)
+        else:
+            identity = _identity(phone, scoped, user_id_of(message.from_parent_user_id))
+        profile = profiles.get(phone or "") or profiles.get(scoped or "")
+        yield from _made(message, identity, content, item, profile)
 
 
-def _read_text(message: _TextMessage) -> Iterator[_Item]:
-    user_id = _user_id(message)
-    text = _storable(message.text.body)
-    if message.group_id is not None:
-        yield Unhandled("message:group", "group messages are not handled")
-    elif user_id is None:
-        yield Unhandled("message:malformed", "it names no sender")
-    elif not _is_id(message.id, ID_CHARACTERS_MAX):
+def _read_echo(echo: _Message, raw: Any, profiles: Mapping[str, Profile]) -> Iterator[_Item]:
+    item = cleaned(raw)
+    # As the app's user typed it: with a plus, or without.
+    to = echo.to.removeprefix("+") if isinstance(echo.to, str) else None
+    phone, scoped = phone_of(to), user_id_of(echo.to_user_id)
+    profile = profiles.get(phone or "") or profiles.get(scoped or "")
+    identity = _identity(phone, scoped, user_id_of(echo.to_parent_user_id))
+    yield from _made(echo, identity, Echo(content=content_of(item)), item, profile)
+
+
+def _made(
+    message: _Message,
+    identity: Identity | None,
+    content: Content,
+    item: Mapping[str, Any],
+    profile: Profile | None,
+) -> Iterator[_Item]:
+    if message.group_id:
+        # A group is one conversation; which of its people wrote is in `raw`.
+        group, profile = user_id_of(message.group_id), None
+        identity = Identity(names=(group,), address=f"{GROUP_PREFIX}{group}") if group else None
+    user_id = identity.names[0] if identity else None
+    if user_id is None:
+        yield Unhandled("message:malformed", "it names no user")
+    elif not is_id(message.id):
         yield Unhandled("message:malformed", "its id is empty, too long or not printable")
-    elif not _is_visible(text):
-        # Nothing to answer, nothing to interrupt for; an assistant would be asked about nothing.
-        yield Unhandled("message:text_empty", "its text shows nothing")
     else:
-        yield Message(id=message.id, user=User(user_id), text=text, timestamp=_timestamp(message.timestamp))
+        yield Message(
+            id=message.id,
+            user=User(user_id),
+            identity=identity,
+            text=content.text,
+            timestamp=seconds_of(message.timestamp),
+            content=content,
+            quoted=quoted_of(item),
+            referral=referral_of(item),
+            profile=profile,
+            raw=item,
+        )
+        if not isinstance(content, Unsupported) and (codes := _codes(message.errors)):
+            yield Unhandled("error", codes)
+
+
+def _identity(phone: str | None, scoped: str | None, parent: str | None) -> Identity | None:
+    """Who has these names; a phone number is what they are written to, where it may be seen."""
+    names = tuple(filter(None, (phone, scoped, parent)))
+    return Identity(names=names, address=phone or scoped or "") if phone or scoped else None
+
+
+def _changed_identity(system: System, scoped: str | None) -> Identity | None:
+    """Of whom a system message speaks, with what they are called from now on, and what they no longer are."""
+    old = _present(system.previous_phone, scoped, system.previous_user_id, system.previous_parent_user_id)
+    new = _present(system.phone, system.user_id, system.parent_user_id)
+    if not old and not new:
+        return None
+    return Identity(
+        names=tuple(dict.fromkeys((*old, *new))),
+        # What is not said to have changed is theirs still.
+        retired=tuple(
+            before
+            for before, after in (
+                (system.previous_phone, system.phone),
+                (system.previous_user_id, system.user_id),
+                (system.previous_parent_user_id, system.parent_user_id),
+            )
+            if before and after and before != after
+        ),
+        address=system.phone or ("" if system.previous_phone else system.user_id) or "",
+    )
+
+
+def _present(*names: str | None) -> tuple[str, ...]:
+    return tuple(name for name in names if name)
+
+
+def _without_text(item: Mapping[str, Any]) -> Unhandled:
+    if isinstance(object_of(item.get("text")).get("body"), str):
+        return Unhandled("message:text_empty", "its text shows nothing")
+    return Unhandled("message:malformed", "it is a text without a body")
+
+
+def _profiles(contacts: Any) -> Mapping[str, Profile]:
+    """The names in the contacts of a value, by each id that a message may name its user by."""
+    profiles: dict[str, Profile] = {}
+    for contact in objects_of(contacts):
+        if profile := profile_of(cleaned(contact)):
+            for user_id in (phone_of(contact.get("wa_id")), user_id_of(contact.get("user_id"))):
+                if user_id:
+                    profiles.setdefault(user_id, profile)
+    return profiles
+
+
+# Statuses -----------------------------------------------------------------------------------------
 
 
 def _read_status(status: _Status) -> Iterator[_Item]:
@@ -228,21 +335,24 @@ def _read_status(status: _Status) -> Iterator[_Item]:
     kind = _known(status.status, STATUSES)
     if kind not in _DELIVERIES:
         yield Unhandled(f"status:{kind}", _codes(status.errors) or "it says nothing of a delivery")
-    elif not _is_id(status.tracker, TRACKER_CHARACTERS_MAX):
+    elif not is_id(status.tracker, TRACKER_CHARACTERS_MAX):
         yield Unhandled(f"status:{kind}", _codes(status.errors) or "it does not say which message of ours")
     else:
         yield _report(status, _DELIVERIES[kind])
 
 
 def _report(status: _Status, delivery: Delivery) -> DeliveryReport:
-    failure = next(iter(_list(status.errors)), None)
+    failure = next(iter(items_of(status.errors)), None)
     return DeliveryReport(
         row_id=status.tracker,
         delivery=delivery,
         # The row's id is enough: a report is not lost for what else is broken in it.
-        provider_id=status.id if _is_id(status.id, ID_CHARACTERS_MAX) else "",
+        provider_id=id_of(status.id) or "",
         error=classify_failure(failure) if delivery is Delivery.FAILED else None,
     )
+
+
+# The rest -----------------------------------------------------------------------------------------
 
 
 def _read(raw: Any, shape: type[_S], reader: Callable[[_S], Iterator[_Item]], kind: str) -> Iterator[_Item]:
@@ -256,11 +366,9 @@ def _read(raw: Any, shape: type[_S], reader: Callable[[_S], Iterator[_Item]], ki
         yield from reader(value)
 
 
-def _list(raw: Any) -> list[Any]:
-    """What should be a list: absent is empty; anything else stands as its only item and is judged as one."""
-    if raw is None:
-        return []
-    return raw if isinstance(raw, list) else [raw]
+def _of_field(field: Any, reason: str) -> Unhandled:
+    name = _known(field, FIELDS)
+    return Unhandled(f"field:{name}", reason, field=name)
 
 
 def _known(name: Any, names: frozenset[str]) -> str:
@@ -269,50 +377,7 @@ def _known(name: Any, names: frozenset[str]) -> str:
 
 def _codes(raw: Any) -> str:
     """The codes of a list of errors, in words; empty when there is no list or nothing in it."""
-    words = []
-    for item in _list(raw)[:_CODES_SHOWN]:
-        try:
-            words.append(f"error {msgspec.convert(item, _Error).code}")
-        except ValueError:
-            words.append("an error without a code")
-    return ", ".join(words)
-
-
-def _user_id(message: _TextMessage) -> str | None:
-    """The phone number when it is there, else the business-scoped id; None when there is neither.
-
-    Meta leaves `from` out, or empty, for people with a username whose number we may not see.
-    """
-    phone, scoped = message.sender, message.from_user_id
-    if isinstance(phone, str) and phone.isascii() and phone.isdigit() and len(phone) <= PHONE_DIGITS_MAX:
-        return phone
-    return scoped if _is_id(scoped, USER_ID_CHARACTERS_MAX) else None
-
-
-def _is_id(raw: Any, characters_max: int) -> TypeGuard[str]:
-    return isinstance(raw, str) and 0 < len(raw) <= characters_max and raw.isprintable() and " " not in raw
-
-
-def _timestamp(raw: Any) -> int | None:
-    """Whole seconds since 1970; None when it is not that, so that the store sets its own."""
-    if isinstance(raw, str) and raw.isascii() and raw.isdigit():
-        raw = _parse_int(raw)
-    # `type is`: True is an int too.
-    return raw if type(raw) is int and 0 < raw <= TIMESTAMP_MAX else None
-
-
-def _parse_int(digits: str) -> int | None:
-    return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else None
-
-
-def _storable(text: str) -> str:
-    """The text as every store takes it: no NUL, and no half of a surrogate pair (an emoji cut in two)."""
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\0", "")
-
-
-def _is_visible(text: str) -> bool:
-    return any(unicodedata.category(one) not in _BLANK_CATEGORIES and one not in _BLANK for one in text)
+    return ", ".join("an error without a code" if code is None else f"error {code}" for code in codes_of(raw))
 
 
 def _line(error: Exception) -> str:

@@ -6,16 +6,22 @@ from typing import Final
 
 import attrs
 
+from engine.arrivals import TAKEN_OVER, written_at
 from engine.bursts import Burst, gather
+from engine.content import Kind
 from engine.model import (
     Answered,
     Delivery,
     DeliveryReport,
+    Fate,
+    Ignored,
+    Message,
     OutboxRow,
     OutgoingKind,
     SendState,
     Status,
     Stopped,
+    User,
 )
 from engine.phases import Phase, Reason
 from engine.store import (
@@ -41,8 +47,9 @@ from engine.store import (
     UndoIntended,
     Undone,
 )
-from engine.store.encoding import encode_args, encode_fate, to_text
-from engine.store.sqlite.rows import MESSAGE_COLUMNS, ROW_COLUMNS, message_of, row_of
+from engine.store.encoding import encode_args, encode_body_of, encode_details, encode_fate, to_text
+from engine.store.sqlite.identity import present_id, resolve
+from engine.store.sqlite.rows import MESSAGE_COLUMNS, OF_THE_USER, ROW_COLUMNS, message_of, row_of
 
 _TOUCH_BYTES: Final = 32_768
 
@@ -69,16 +76,21 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
     message = change.message
     if connection.execute("SELECT 1 FROM messages WHERE id = ?", (message.id,)).fetchone():
         return
+    message = attrs.evolve(message, user=User(resolve(connection, message, brought)))
     known = connection.execute(
-        "SELECT newest_id, newest_timestamp, interruptions, burst_id, burst_began_at, burst_starts_at"
-        " FROM users WHERE id = ?",
+        "SELECT newest_id, newest_timestamp, interruptions, silent_until,"
+        " burst_id, burst_began_at, burst_starts_at FROM users WHERE id = ?",
         (message.user.id,),
     ).fetchone()
-    newest_id, newest_timestamp, interruptions, *columns = known or (message.id, 0, 0)
+    newest_id, newest_timestamp, interruptions, silent_until, *columns = known or (message.id, 0, 0, 0.0)
     timestamp = message.timestamp
     if timestamp is None:
         timestamp = max(int(change.at), newest_timestamp)
     message = attrs.evolve(message, timestamp=timestamp, sequence=_next(connection))
+    fate = change.fate or (Ignored(TAKEN_OVER) if silent_until > change.at else None)
+    if fate is not None:
+        _keep(connection, change, message, fate, brought)
+        return
     late_behind = newest_id if timestamp < newest_timestamp else None
     burst = gather(
         Burst(id=columns[0], began_at=columns[1], starts_at=columns[2]) if columns else None,
@@ -88,8 +100,9 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
         same_delivery=any(before.message.user == message.user for before in brought.accepted),
     )
     connection.execute(
-        "INSERT INTO messages (sequence, id, user_id, text, timestamp, late_behind, burst_id, starts_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages"
+        " (sequence, id, user_id, text, timestamp, late_behind, burst_id, starts_at, kind, details)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.sequence,
             message.id,
@@ -99,16 +112,29 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
             late_behind,
             burst.id,
             burst.starts_at,
+            message.content.kind,
+            encode_details(message),
         ),
     )
     if late_behind is None:
         newest_id, newest_timestamp = message.id, timestamp
     connection.execute(
-        "INSERT INTO users (id, newest_id, newest_timestamp, burst_id, burst_began_at, burst_starts_at)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET newest_id = excluded.newest_id,"
+        "INSERT INTO users"
+        " (id, newest_id, newest_timestamp, burst_id, burst_began_at, burst_starts_at, heard_at, address)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET newest_id = excluded.newest_id,"
         " newest_timestamp = excluded.newest_timestamp, burst_id = excluded.burst_id,"
-        " burst_began_at = excluded.burst_began_at, burst_starts_at = excluded.burst_starts_at",
-        (message.user.id, newest_id, newest_timestamp, burst.id, burst.began_at, burst.starts_at),
+        " burst_began_at = excluded.burst_began_at, burst_starts_at = excluded.burst_starts_at,"
+        f" heard_at = max(heard_at, excluded.heard_at), {_READDRESS}",
+        (
+            message.user.id,
+            newest_id,
+            newest_timestamp,
+            burst.id,
+            burst.began_at,
+            burst.starts_at,
+            written_at(message, change.at),
+            _address(message),
+        ),
     )
     brought.accepted.append(
         Accepted(
@@ -119,6 +145,55 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
             interruptions=interruptions,
         )
     )
+
+
+# The last address that a message said stands.
+_READDRESS: Final = "address = CASE excluded.address WHEN '' THEN address ELSE excluded.address END"
+
+
+def _address(message: Message) -> str:
+    return message.identity.address if message.identity else ""
+
+
+# Nobody of these wrote to us: they open no window in which a user may be answered.
+_NOT_OF_THE_USER: Final = frozenset({Kind.ECHO, Kind.SYSTEM})
+
+
+def _keep(
+    connection: sqlite3.Connection, change: Accept, message: Message, fate: Fate, brought: Uncommitted
+) -> None:
+    """A message that is in the conversation and no more."""
+    kind = message.content.kind
+    connection.execute(
+        "INSERT INTO messages"
+        " (sequence, id, user_id, text, timestamp, fate, fate_fields, burst_id, kind, details)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.sequence,
+            message.id,
+            message.user.id,
+            message.text,
+            message.timestamp,
+            fate.name,
+            encode_fate(fate),
+            message.id,
+            kind,
+            encode_details(message),
+        ),
+    )
+    connection.execute(
+        "INSERT INTO users (id, newest_id, newest_timestamp, silent_until, heard_at, address)"
+        " VALUES (?, '', 0, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET silent_until = max(silent_until, excluded.silent_until),"
+        f" heard_at = max(heard_at, excluded.heard_at), {_READDRESS}",
+        (
+            message.user.id,
+            change.silent_until or 0.0,
+            0 if kind in _NOT_OF_THE_USER else written_at(message, change.at),
+            _address(message),
+        ),
+    )
+    brought.settled.append(Settled(message=message, fate=fate))
 
 
 def _begin(connection: sqlite3.Connection, change: Begin, brought: Uncommitted) -> None:
@@ -310,9 +385,11 @@ def _settle(connection: sqlite3.Connection, change: Settle, brought: Uncommitted
 
 
 def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) -> None:
-    row = attrs.evolve(change.row, sequence=_next(connection))
+    user = User(present_id(connection, change.row.user.id))
+    row = attrs.evolve(change.row, user=user, sequence=_next(connection))
     queued = connection.execute(
-        f"INSERT OR IGNORE INTO outbox ({ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR IGNORE INTO outbox ({ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f" RETURNING {OF_THE_USER}",
         (
             row.sequence,
             row.id,
@@ -327,13 +404,14 @@ def _queue(connection: sqlite3.Connection, change: Queue, brought: Uncommitted) 
             row.error,
             row.delivery,
             row.not_before,
+            encode_body_of(row),
         ),
-    ).rowcount
+    ).fetchone()
     if queued:
         if row.kind in (OutgoingKind.REPLY, OutgoingKind.APOLOGY):
             # P9: whoever has the answer need not be told that it is being looked for.
             _drop(connection, _ACKNOWLEDGEMENTS, row.user.id, brought)
-        brought.queued.append(row)
+        brought.queued.append(attrs.evolve(row, heard_at=queued[0], address=queued[1]))
 
 
 # Before a request: what was sent or dropped meanwhile must not go out.

@@ -22,6 +22,7 @@ from engine.store.encoding import decode_fate
 from engine.store.sqlite.rows import (
     CALL_COLUMNS,
     MESSAGE_COLUMNS,
+    OF_THE_USER,
     ROW_COLUMNS,
     call_record_of,
     message_of,
@@ -36,7 +37,9 @@ def read_conversation(connection: sqlite3.Connection, user_id: str, limit: int) 
     """See `Store.read_conversation`."""
     columns = connection.execute(
         "SELECT * FROM ("
-        " SELECT sequence, 'user', text, id, fate, operation_id FROM messages"
+        " SELECT sequence, CASE kind WHEN 'echo' THEN 'business' ELSE 'user' END,"
+        "  CASE WHEN text = '' AND kind != 'text' THEN '[' || replace(kind, '_', ' ') || ']' ELSE text END,"
+        "  id, fate, operation_id FROM messages"
         "  WHERE user_id = :user AND fate IS NOT NULL ORDER BY sequence DESC LIMIT :limit)"
         " UNION ALL SELECT * FROM ("
         " SELECT answer_sequence, 'assistant', fate_fields, id, fate, NULL FROM messages"
@@ -118,14 +121,15 @@ def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     left: dict[str, Unfinished] = {}
     others: dict[str, tuple[Message, ...]] = {}
     rows = connection.execute(
-        "SELECT messages.id, user_id, text, timestamp, sequence, late_behind, messages.burst_id, starts_at,"
+        "SELECT messages.id, user_id, text, timestamp, sequence, kind, details,"
+        " late_behind, messages.burst_id, starts_at,"
         " coalesce(interruptions, 0), operations.id, message_id, phase, interrupted_by, reason, undo"
         " FROM messages LEFT JOIN users ON users.id = user_id"
         " LEFT JOIN operations ON operations.id = operation_id AND ended_at IS NULL"
         " WHERE fate IS NULL ORDER BY sequence"
     )
     for row in rows:
-        message, rest = message_of(row[:5]), row[5:]
+        message, rest = message_of(row[:7]), row[7:]
         late_behind, burst_id, starts_at, interruptions, *of_operation = rest
         operation_id, works_on, *state = of_operation
         before = left.get(message.user.id, Unfinished(interruptions=interruptions))
@@ -173,12 +177,14 @@ def read_unsent(
     """See `Store.read_unsent`."""
     rows = connection.execute(
         # By name: not through all the rows that a user ever had.
-        f"SELECT {ROW_COLUMNS} FROM outbox INDEXED BY outbox_unsent"
+        f"SELECT {ROW_COLUMNS}, {OF_THE_USER} FROM outbox INDEXED BY outbox_unsent"
         f" WHERE {UNSENT} AND sequence > :after AND (:user IS NULL OR user_id = :user)"
         " ORDER BY sequence LIMIT :limit",
         {"after": after, "user": user_id, "limit": limit},
     )
-    return tuple(row_of(columns) for columns in rows)
+    return tuple(
+        attrs.evolve(row_of(columns[:-2]), heard_at=columns[-2], address=columns[-1]) for columns in rows
+    )
 
 
 def read_depths(connection: sqlite3.Connection) -> Depths:

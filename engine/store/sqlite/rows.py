@@ -16,12 +16,17 @@ from engine.model import (
 )
 from engine.plan import Call
 from engine.store import CallRecord
-from engine.store.encoding import decode_args, from_text
+from engine.store.encoding import decode_args, decode_body_of, decode_details, from_text
 
-MESSAGE_COLUMNS: Final = "id, user_id, text, timestamp, sequence"
+MESSAGE_COLUMNS: Final = "id, user_id, text, timestamp, sequence, kind, details"
 ROW_COLUMNS: Final = (
     "sequence, id, user_id, kind, text, operation_id, message_id, state, attempts, provider_id, error, "
-    "delivery, not_before"
+    "delivery, not_before, body"
+)
+# When the user of an outbox row last wrote, and where they are written to.
+OF_THE_USER: Final = (
+    "coalesce((SELECT heard_at FROM users WHERE users.id = outbox.user_id), 0),"
+    " coalesce((SELECT address FROM users WHERE users.id = outbox.user_id), '')"
 )
 CALL_COLUMNS: Final = (
     "id, round, tool, args, after, intended_at, status, value, value_lost, error, seconds, reused,"
@@ -30,8 +35,15 @@ CALL_COLUMNS: Final = (
 
 
 def message_of(columns: Sequence[Any]) -> Message:
-    message_id, user_id, text, timestamp, sequence = columns
-    return Message(id=message_id, user=User(user_id), text=text, timestamp=timestamp, sequence=sequence)
+    message_id, user_id, text, timestamp, sequence, kind, details = columns
+    return Message(
+        id=message_id,
+        user=User(user_id),
+        text=text,
+        timestamp=timestamp,
+        sequence=sequence,
+        **decode_details(kind, details),
+    )
 
 
 def call_record_of(
@@ -76,7 +88,7 @@ def call_record_of(
 
 def row_of(columns: Sequence[Any]) -> OutboxRow:
     sequence, row_id, user_id, kind, text, operation_id, message_id, state, attempts, *rest = columns
-    provider_id, error, delivery, not_before = rest
+    provider_id, error, delivery, not_before, body = rest
     return OutboxRow(
         id=row_id,
         user=User(user_id),
@@ -91,4 +103,5 @@ def row_of(columns: Sequence[Any]) -> OutboxRow:
         error=error,
         delivery=Delivery(delivery),
         not_before=not_before,
+        **decode_body_of(body),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 APPLICATION_ID: Final = 0x4D494453  # "MIDS", so that another program's database is never taken for ours
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 # From each version to the next, in statements; a database of an older version takes them at start.
 MIGRATIONS: Final[Mapping[int, str]] = {
     1: """
@@ -31,6 +31,18 @@ CREATE INDEX outbox_acknowledgements ON outbox (user_id)
  WHERE kind = 'acknowledgement' AND state = 'pending';
 CREATE INDEX messages_worked_on ON messages (operation_id) WHERE operation_id IS NOT NULL;
 """,
+    2: """
+ALTER TABLE users ADD COLUMN silent_until REAL NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN heard_at REAL NOT NULL DEFAULT 0;
+UPDATE users SET heard_at = newest_timestamp;
+ALTER TABLE messages ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';
+ALTER TABLE messages ADD COLUMN details TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN body TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN address TEXT NOT NULL DEFAULT '';
+CREATE TABLE names (name TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX names_by_user ON names (user_id);
+INSERT INTO names (name, user_id) SELECT id, id FROM users;
+""",
 }
 SCHEMA: Final = """
 CREATE TABLE counter (value INTEGER NOT NULL);
@@ -44,8 +56,13 @@ CREATE TABLE users (
     burst_id TEXT NOT NULL DEFAULT '',
     burst_began_at REAL NOT NULL DEFAULT 0,
     burst_starts_at REAL NOT NULL DEFAULT 0,
-    interruptions INTEGER NOT NULL DEFAULT 0
+    interruptions INTEGER NOT NULL DEFAULT 0,
+    silent_until REAL NOT NULL DEFAULT 0,
+    heard_at REAL NOT NULL DEFAULT 0,
+    address TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+CREATE TABLE names (name TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX names_by_user ON names (user_id);
 CREATE TABLE messages (
     sequence INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -58,7 +75,9 @@ CREATE TABLE messages (
     fate_fields TEXT,
     answer_sequence INTEGER,
     burst_id TEXT NOT NULL DEFAULT '',
-    starts_at REAL NOT NULL DEFAULT 0
+    starts_at REAL NOT NULL DEFAULT 0,
+    kind TEXT NOT NULL DEFAULT 'text',
+    details TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX messages_settled ON messages (user_id, sequence) WHERE fate IS NOT NULL;
 CREATE INDEX messages_answered ON messages (user_id, answer_sequence) WHERE answer_sequence IS NOT NULL;
@@ -111,7 +130,8 @@ CREATE TABLE outbox (
     provider_id TEXT NOT NULL,
     error TEXT NOT NULL,
     delivery TEXT NOT NULL DEFAULT '',
-    not_before REAL NOT NULL DEFAULT 0
+    not_before REAL NOT NULL DEFAULT 0,
+    body TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX outbox_told_once ON outbox (operation_id) WHERE kind = 'acknowledgement';
 CREATE INDEX outbox_unsent ON outbox (sequence) WHERE state IN ('pending', 'sending', 'resending', 'failed');

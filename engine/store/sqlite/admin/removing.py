@@ -45,6 +45,9 @@ def forget(connection: sqlite3.Connection, path: Path, user_id: str) -> Removed:
     has is forgotten too.
     """
     with try_to_own(path) as nobody_runs, transaction(connection):
+        # Whatever they are called now: a phone number, or another id.
+        named = connection.execute("SELECT user_id FROM names WHERE name = ?", (user_id,)).fetchone()
+        user_id = named[0] if named else user_id
         if not nobody_runs and _is_worked_for(connection, user_id):
             raise NotPossible(
                 f"the server is at work for {mask(user_id)}; stop it, or try again when it is done"
@@ -61,6 +64,7 @@ def forget(connection: sqlite3.Connection, path: Path, user_id: str) -> Removed:
         # What belongs to no message of theirs that is still there.
         outbox = connection.execute("DELETE FROM outbox WHERE user_id = ?", (user_id,)).rowcount
         users = connection.execute("DELETE FROM users WHERE id = ?", (user_id,)).rowcount
+        connection.execute("DELETE FROM names WHERE user_id = ?", (user_id,))
         return removed + Removed(outbox=outbox, users=users)
 
 
@@ -90,7 +94,7 @@ def _remove_doomed(connection: sqlite3.Connection) -> Removed:
     def remove(condition: str) -> int:
         return connection.execute(f"DELETE FROM {condition}").rowcount
 
-    return Removed(
+    removed = Removed(
         calls=remove("calls WHERE operation_id IN (SELECT operation_id FROM doomed)"),
         operations=remove("operations WHERE id IN (SELECT operation_id FROM doomed)"),
         # By user first: that has an index.
@@ -105,6 +109,11 @@ def _remove_doomed(connection: sqlite3.Connection) -> Removed:
             " AND NOT EXISTS (SELECT 1 FROM messages WHERE user_id = users.id AND fate IS NULL)"
         ),
     )
+    remove(
+        "names WHERE user_id IN (SELECT user_id FROM doomed)"
+        " AND NOT EXISTS (SELECT 1 FROM users WHERE id = names.user_id)"
+    )
+    return removed
 
 
 # Old enough to go: settled, with nothing of it unfinished, unsent or younger.

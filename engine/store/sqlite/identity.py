@@ -1,0 +1,88 @@
+"""Whose message it is: the names that a provider has for a user, resolved in the transaction of the insert.
+
+Rule 1: whoever has one of the names is the user; two who are found to be one are made one, which is heard of.
+Rule 2: an id of ours is never given twice: who has a phone number that was somebody else's is somebody new.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from engine.model import Message
+from engine.store import Moved, Uncommitted
+
+
+def resolve(connection: sqlite3.Connection, message: Message, brought: Uncommitted) -> str:
+    """The id of the user whose message this is; the names it brings are kept."""
+    identity = message.identity
+    if identity is None:
+        return message.user.id
+    known = _known(connection, identity.names)
+    ids = list(dict.fromkeys(known.values()))
+    if not ids:
+        user_id = _new_id(connection, message)
+    else:
+        user_id, *others = _newest_first(connection, ids)
+        for other in others:
+            _merge(connection, other, user_id)
+            brought.moved.append(Moved(user_id=other, to=user_id))
+    kept = [name for name in identity.names if name not in identity.retired]
+    connection.executemany(
+        "INSERT OR REPLACE INTO names (name, user_id) VALUES (?, ?)",
+        [(name, user_id) for name in kept if known.get(name) != user_id],
+    )
+    connection.executemany("DELETE FROM names WHERE name = ?", [(name,) for name in identity.retired])
+    return user_id
+
+
+def _known(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
+    places = ", ".join("?" * len(names))
+    return dict(
+        connection.execute(f"SELECT name, user_id FROM names WHERE name IN ({places})", names).fetchall()
+    )
+
+
+def _new_id(connection: sqlite3.Connection, message: Message) -> str:
+    """The name that the message came under, unless it was somebody else's once."""
+    proposed = message.user.id
+    taken = connection.execute("SELECT 1 FROM users WHERE id = ?", (proposed,)).fetchone()
+    return f"{proposed}~{message.id}" if taken else proposed
+
+
+def _newest_first(connection: sqlite3.Connection, ids: Iterable[str]) -> list[str]:
+    """The one who wrote last goes first, and keeps the id."""
+    wrote = {
+        id: connection.execute(
+            "SELECT coalesce(max(newest_timestamp), -1) FROM users WHERE id = ?", (id,)
+        ).fetchone()[0]
+        for id in ids
+    }
+    return sorted(wrote, key=lambda id: -wrote[id])
+
+
+def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> None:
+    """All that was of one user is of another."""
+    both = {"loser": loser, "winner": winner}
+    for statement in (
+        # By their two indices: not through all that anybody ever wrote.
+        "UPDATE messages SET user_id = :winner WHERE user_id = :loser AND fate IS NOT NULL",
+        "UPDATE messages SET user_id = :winner WHERE user_id = :loser AND fate IS NULL",
+        "UPDATE outbox SET user_id = :winner WHERE user_id = :loser",
+        "UPDATE names SET user_id = :winner WHERE user_id = :loser",
+        "INSERT INTO users (id, newest_id, newest_timestamp, interruptions, silent_until, heard_at, address)"
+        " SELECT :winner, newest_id, newest_timestamp, interruptions, silent_until, heard_at, address"
+        " FROM users WHERE id = :loser ON CONFLICT (id) DO UPDATE SET"
+        " interruptions = max(interruptions, excluded.interruptions),"
+        " silent_until = max(silent_until, excluded.silent_until),"
+        " heard_at = max(heard_at, excluded.heard_at)",
+        "DELETE FROM users WHERE id = :loser",
+        # A write on its way may still say its old id.
+        "INSERT OR REPLACE INTO names (name, user_id) VALUES ('=' || :loser, :winner)",
+        "UPDATE names SET user_id = :winner WHERE name LIKE '=%' AND user_id = :loser",
+    ):
+        connection.execute(statement, both)
+
+
+def present_id(connection: sqlite3.Connection, user_id: str) -> str:
+    """The id that this one has now: another, when its user was found to be somebody known."""
+    found = connection.execute("SELECT user_id FROM names WHERE name = '=' || ?", (user_id,)).fetchone()
+    return str(found[0]) if found else user_id

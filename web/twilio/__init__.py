@@ -1,0 +1,1 @@
+"""Twilio's door: its webhooks, one message in each, and its Messages API."""

@@ -1,0 +1,62 @@
+"""Twilio's door: forms signed over the public URL in, one message or one status in each."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import ClassVar
+
+import attrs
+
+from engine import Outbound
+from engine.content import MediaSource
+from web.channel import Request, Thanks
+from web.twilio.client import API_URL, TYPING_URL, open_client
+from web.twilio.outgoing import TEXT_CHARACTERS_MAX
+from web.twilio.payloads import parse
+from web.twilio.signature import SIGNATURE_HEADER, is_signed
+from web.whatsapp.payloads import Webhook
+
+
+@attrs.frozen(kw_only=True)
+class TwilioChannel:
+    """A `Channel` of one number of one account.
+
+    `number` is in digits, with the country's.  `webhook_url` is the webhook's public address, without a
+    query, letter for letter as it is set at Twilio: what Twilio signs begins with it.
+    """
+
+    account_sid: str
+    auth_token: str = attrs.field(repr=False)
+    number: str = attrs.field(repr=False)
+    webhook_url: str
+    api_url: str = API_URL
+    typing_url: str = TYPING_URL
+
+    text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
+    # To a message Twilio wants to hear what to do: nothing.  A plain text would be sent to the user.
+    thanks: ClassVar[Thanks] = Thanks(content_type="text/xml; charset=utf-8", body=b"<Response/>")
+
+    def challenge(self, arguments: Mapping[str, str]) -> str | None:
+        """Twilio asks for none."""
+        return None
+
+    def read(self, request: Request) -> Webhook | None:
+        """What a signed form holds."""
+        url = f"{self.webhook_url}?{request.query}" if request.query else self.webhook_url
+        if not is_signed(url, request.body, request.header(SIGNATURE_HEADER), self.auth_token):
+            return None
+        return parse(request.body, request.query)
+
+    def open_media(self) -> AbstractAsyncContextManager[MediaSource | None]:
+        """None yet: their address is in `media.url`."""
+        return nullcontext()
+
+    def open(self) -> AbstractAsyncContextManager[Outbound]:
+        """Twilio's Messages API."""
+        return open_client(
+            account_sid=self.account_sid,
+            auth_token=self.auth_token,
+            number=self.number,
+            webhook_url=self.webhook_url,
+            api_url=self.api_url,
+            typing_url=self.typing_url,
+        )
