@@ -6,7 +6,7 @@ Rule 2: an event's fields hold no secret; user ids are masked by whoever writes 
 
 import re
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 import structlog
@@ -313,13 +313,19 @@ class OutgoingBlocked(Event):
 
 @attrs.frozen(kw_only=True)
 class OutgoingReported(Event):
-    """The provider told what became of a message.  `error` is one line, None unless it failed."""
+    """The provider told what became of a message.  `error` is one line, None unless it failed.
+
+    `billable`, `category` and `conversation_id` are what it says of the price; None and empty if not.
+    """
 
     user_id: str
     row_id: str
     kind: OutgoingKind
     delivery: Delivery
     error: str | None
+    billable: bool | None = None
+    category: str = ""
+    conversation_id: str = ""
 
 
 # The engine itself --------------------------------------------------------------------------------
@@ -338,6 +344,17 @@ class StoreFailed(Event):
     """The store refused a read or a write; `error` is one line."""
 
     error: str
+
+
+@attrs.frozen(kw_only=True)
+class ProviderTold(Event):
+    """The provider said something of an account, a number or a template: of no message.
+
+    `field` is its word for it ("account_update"), or "unknown"; `value` is all of it, as it came.
+    """
+
+    field: str
+    value: Any
 
 
 @attrs.frozen(kw_only=True)

@@ -428,16 +428,29 @@ class Delivery(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
+class Pricing:
+    """What a provider says that a message costs, in its words: `category` "service", `type` "regular"."""
+
+    billable: bool | None = None
+    model: str = ""
+    type: str = ""
+    category: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class DeliveryReport:
     """What the provider says became of an outbox row, whenever it says so.
 
-    `provider_id` is its id of the message; `error` what is to be done when it failed.
+    `provider_id` is its id of the message; `error` what is to be done when it failed; `conversation_id` its
+    id of the conversation that is paid for.
     """
 
     row_id: str
     delivery: Delivery
     provider_id: str = ""
     error: SendError | None = None
+    pricing: Pricing | None = None
+    conversation_id: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -176,6 +176,9 @@ class Outbox:
                     kind=row.kind,
                     delivery=report.delivery,
                     error=str(report.error) if report.error else None,
+                    billable=report.pricing.billable if report.pricing else None,
+                    category=report.pricing.category if report.pricing else "",
+                    conversation_id=report.conversation_id,
                 )
             )
             if (letter := self._letters.get(row.id)) is not None:

@@ -35,6 +35,7 @@ from engine import (
     OutgoingDelayed,
     OutgoingGivenUp,
     PolicyFailed,
+    ProviderTold,
     SessionFailed,
     Status,
     StoreFailed,
@@ -128,6 +129,8 @@ def _fields(event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for field in attrs.fields(type(event)):
         value = getattr(event, field.name)
+        if isinstance(event, ProviderTold) and field.name == "value":
+            continue  # whatever it is about, it may name people
         if field.name == "user_id":
             fields["user_id"] = mask_user(value)
         elif field.name == "message_id":

@@ -15,7 +15,7 @@ import structlog
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 
-from engine import Engine, InboxFull, StoreUnavailable
+from engine import Engine, InboxFull, ProviderTold, StoreUnavailable
 from web.channel import Channel, Request
 from web.metrics import Metrics
 from web.whatsapp.payloads import Unhandled
@@ -77,6 +77,9 @@ class Webhook:
             self._metrics.count_webhook(f"status:{report.delivery}")
         for kind, count in _by_kind(webhook.others).items():
             self._metrics.count_webhook(kind, count)
+        for other in webhook.others:
+            if other.field:
+                self._engine.events.emit(ProviderTold(field=other.field, value=other.value))
         thanks = self._channel.thanks
         await _answer(send, 200, thanks.body, {"content-type": thanks.content_type})
 

@@ -26,6 +26,7 @@ from typing import Any
 import ledger
 
 import web.serving
+import web.whatsapp.channel
 from engine import OutboxRow, Rejected, SendState, SqliteStore, TypingSignal
 from engine.phases import Phase
 from engine.store import (
@@ -202,7 +203,7 @@ def live(life: int, **death: Any) -> int:
     os.environ["CRASH_LIFE"] = str(life)
     reaper = Reaper(life, **death)
     web.serving.SqliteStore = partial(DyingStore, reaper)  # type: ignore[misc, assignment]
-    web.serving.open_client = partial(open_dying_client, reaper)
+    web.whatsapp.channel.open_client = partial(open_dying_client, reaper)
     return main(["serve"])
 
 

@@ -1,6 +1,8 @@
 """Each answer of the Graph API that is no success has one thing that is to be done about it."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -326,3 +328,18 @@ def test_the_reason_of_a_later_failure_holds_no_token_and_no_whole_number() -> N
 def test_no_later_failure_raises(raw: Any) -> None:
     """Wrong types everywhere give a SendError too."""
     assert isinstance(classify_failure(raw), SendError)
+
+
+def test_the_reference_has_every_code_and_what_happens_on_it() -> None:
+    """In the order of the table."""
+    happens = {
+        Action.REFUSE: "a dead letter",
+        Action.DELAY_USER: "tried again; only this user waits",
+        Action.DELAY_NUMBER: "tried again; the whole number waits",
+        Action.BLOCK: "everything waits until somebody acts",
+    }
+    page = (Path(__file__).parents[2] / "docs/reference/error-codes.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| \d", line)]
+    named = [(str(code), rule) for code, rule in CODES.items()]
+    ranges = [(f"{codes.start}–{codes.stop - 1}", rule) for codes, rule in RANGES]  # noqa: RUF001
+    assert rows == [[code, rule.meaning, happens[rule.action]] for code, rule in [*named, *ranges]]

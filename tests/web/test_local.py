@@ -114,7 +114,7 @@ async def test_a_text_of_the_allowed_length_is_taken(size: int) -> None:
         (make_text(to=15551234567), 131009, "phone number in digits"),
         (make_text(to="٣٣٣٣٣٣"), 131009, "phone number in digits"),
         (make_text(recipient_type="group"), 131009, "individuals only"),
-        (make_text(type="image"), 131009, "texts only"),
+        (make_text(type="image"), 131009, "not one that the local phone shows"),
         (make_text(text=None), 100, "text['body'] is required"),
         (make_text(text=["Hello"]), 100, "text['body'] is required"),
         (make_text(text={"body": None}), 100, "text['body'] is required"),

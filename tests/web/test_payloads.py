@@ -418,7 +418,7 @@ def test_messages_of_another_field_ask_for_nothing(field: Any) -> None:
     change = {"field": field, "value": {"messages": [text_item(1)], "message_echoes": [text_item(2)]}}
     webhook = parse(json.dumps({"entry": [{"changes": [change]}]}).encode())
     known = field if field in ("history", "standby") else "unknown"
-    reason = "changes of this field are not handled"
+    reason = "it is of no message"
     assert webhook == Webhook(others=(Unhandled(f"field:{known}", reason, field=known),))
 
 

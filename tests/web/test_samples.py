@@ -53,7 +53,7 @@ def counted(kind: str, reason: str) -> Webhook:
 
 def of_field(name: str) -> Webhook:
     """A change of another field."""
-    return Webhook(others=(Unhandled(f"field:{name}", "changes of this field are not handled", field=name),))
+    return Webhook(others=(Unhandled(f"field:{name}", "it is of no message", field=name),))
 
 
 SAMPLES: dict[str, Webhook] = {

@@ -10,6 +10,7 @@ from quart import Blueprint, Response, request
 from web.local.chats import Chats
 from web.local.guard import check_json, read_json
 from web.local.meta import TEXT_CHARACTERS_MAX, USER_PATTERN, parse_message_id
+from web.local.words import words_of
 
 _TRACKER_CHARACTERS_MAX: Final = 512  # WhatsApp: longest biz_opaque_callback_data
 
@@ -43,7 +44,7 @@ def _wrong(details: str) -> GraphError:
 
 @attrs.frozen(kw_only=True)
 class TextSend:
-    """A text to a user.  `to` is what the caller wrote, `user_id` its digits."""
+    """A message to a user, in words.  `to` is what the caller wrote, `user_id` its digits."""
 
     to: str
     user_id: str
@@ -94,13 +95,21 @@ def _parse_text(fields: dict[str, Any]) -> TextSend:
         raise _wrong("to must be a phone number in digits")
     if fields.get("recipient_type", "individual") != "individual":
         raise _wrong("the local phone knows individuals only")
-    if fields.get("type", "text") != "text":
-        raise _wrong("the local phone shows texts only")
     tracker = fields.get("biz_opaque_callback_data", "")
     if not isinstance(tracker, str) or len(tracker) > _TRACKER_CHARACTERS_MAX:
         raise _wrong(
             f"biz_opaque_callback_data must be a text of at most {_TRACKER_CHARACTERS_MAX} characters"
         )
+    return TextSend(to=to, user_id=user_id, text=_parse_words(fields))
+
+
+def _parse_words(fields: dict[str, Any]) -> str:
+    kind = fields.get("type", "text")
+    if kind != "text":
+        words = words_of(kind, fields.get(kind)) if isinstance(kind, str) else None
+        if words is None:
+            raise _wrong("type is not one that the local phone shows, or its part is not as it must be")
+        return words
     text = fields.get("text")
     body = text.get("body") if isinstance(text, dict) else None
     if not isinstance(body, str) or not body.strip():
@@ -108,7 +117,7 @@ def _parse_text(fields: dict[str, Any]) -> TextSend:
     if len(body) > TEXT_CHARACTERS_MAX:
         limit = f"at most {TEXT_CHARACTERS_MAX} characters long"
         raise GraphError(100, f"(#100) Param text['body'] must be {limit}.")
-    return TextSend(to=to, user_id=user_id, text=body)
+    return body
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -122,6 +131,7 @@ class Graph:
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.post("/graph/<version>/<phone_number_id>/messages")(self.answer_messages)
+        blueprint.post("/graph/<version>/<phone_number_id>/media")(self.answer_media)
 
     async def answer_messages(
         self, version: str, phone_number_id: str
@@ -132,6 +142,16 @@ class Graph:
             if refusal := check_json(request):
                 return refusal
             return self._carry_out(parse_request(await read_json(request))), 200
+        except GraphError as error:
+            return error.to_json(self.new_id()), error.status
+
+    async def answer_media(self, version: str, phone_number_id: str) -> Response | tuple[dict[str, Any], int]:
+        """A file is taken and forgotten: the phone shows its name."""
+        try:
+            self._check_caller(phone_number_id)
+            if "file" not in await request.files:
+                raise _missing("file")
+            return {"id": self.new_id()}, 200
         except GraphError as error:
             return error.to_json(self.new_id()), error.status
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import attrs
 import msgspec
 
-from engine import Delivery, DeliveryReport, Identity, Message, User
+from engine import Delivery, DeliveryReport, Identity, Message, Pricing, User
 from engine.content import Content, Echo, Profile, System, Unknown, Unsupported
 from web.whatsapp.contents import content_of, profile_of, quoted_of, referral_of
 from web.whatsapp.error_codes import classify_failure
@@ -32,6 +32,7 @@ from web.whatsapp.values import (
     phone_of,
     read_json,
     seconds_of,
+    text_of,
     user_id_of,
 )
 
@@ -69,12 +70,13 @@ class Unhandled:
     """Something signed that becomes neither.  `kind` labels a metric, `reason` is one line for the log.
 
     `field`: of what the change is that it stands for ("account_update", or "unknown"); empty when it is only
-    a part of one.
+    a part of one.  `value` is all of that change, as it came.
     """
 
     kind: str
     reason: str
     field: str = ""
+    value: Any = attrs.field(default=None, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -109,6 +111,10 @@ def parse(body: bytes) -> Webhook:
 
 
 # The wire's shapes: only what is read here.  A field whose wrong type must not lose its item is Any.
+
+
+# A provider's word for something; it goes into an event and a log line.
+_WORD_CHARACTERS_MAX: Final = 100
 
 
 class _Envelope(msgspec.Struct):
@@ -148,6 +154,8 @@ class _Message(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     id: Any = None
+    pricing: Any = None
+    conversation: Any = None
     status: Any = None
     tracker: Any = msgspec.field(name="biz_opaque_callback_data", default=None)
     errors: Any = None
@@ -190,7 +198,7 @@ def _read_change(change: _Change) -> Iterator[_Item]:
     elif change.field == _ECHOES:
         yield from _read(change.value, _Value, _read_echoes, "malformed")
     else:
-        yield _of_field(change.field, "changes of this field are not handled")
+        yield _of_field(change.field, "it is of no message", value=change.value)
 
 
 def _read_value(value: _Value) -> Iterator[_Item]:
@@ -349,6 +357,19 @@ def _report(status: _Status, delivery: Delivery) -> DeliveryReport:
         # The row's id is enough: a report is not lost for what else is broken in it.
         provider_id=id_of(status.id) or "",
         error=classify_failure(failure) if delivery is Delivery.FAILED else None,
+        pricing=_pricing(object_of(status.pricing)) if status.pricing else None,
+        conversation_id=id_of(object_of(status.conversation).get("id")) or "",
+    )
+
+
+def _pricing(raw: Mapping[str, Any]) -> Pricing:
+    billable = raw.get("billable")
+    return Pricing(
+        billable=billable if isinstance(billable, bool) else None,
+        **{
+            name: (text_of(raw.get(key)) or "")[:_WORD_CHARACTERS_MAX]
+            for name, key in (("model", "pricing_model"), ("type", "type"), ("category", "category"))
+        },
     )
 
 
@@ -366,9 +387,9 @@ def _read(raw: Any, shape: type[_S], reader: Callable[[_S], Iterator[_Item]], ki
         yield from reader(value)
 
 
-def _of_field(field: Any, reason: str) -> Unhandled:
+def _of_field(field: Any, reason: str, value: Any = None) -> Unhandled:
     name = _known(field, FIELDS)
-    return Unhandled(f"field:{name}", reason, field=name)
+    return Unhandled(f"field:{name}", reason, field=name, value=value)
 
 
 def _known(name: Any, names: frozenset[str]) -> str:
