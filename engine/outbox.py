@@ -195,7 +195,11 @@ class Outbox:
     def move(self, user_id: str, to: str) -> None:
         """Two users were found to be one.  When both are being sent to, each line ends by itself."""
         line = self._lines.get(user_id)
-        if line is None or to in self._lines:
+        if line is None:
+            return
+        if to in self._lines:
+            if line.has_more:  # they are the other's now, who has read beyond them
+                self.read_all()
             return
         line.user_id = to
         self._lines[to] = self._lines.pop(user_id)

@@ -43,8 +43,9 @@ class ProgressNotifier:
 
     def stop_typing(self) -> None:
         """Nothing is under way any more."""
-        self._is_typing = False
-        self.typing.release(self.operation.user.id)
+        if self._is_typing:
+            self._is_typing = False
+            self.typing.release(self.operation.user.id)
 
     def show_again(self, message_id: str = "") -> None:
         """Show typing anew: a newer message came (its id), or something of ours has hidden the indicator."""

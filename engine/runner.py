@@ -59,7 +59,7 @@ class Runner:
 
         Returns in one step with the look at what waits.
         """
-        while (session.operation or session.waiting) and not self.aside.has_ended:
+        while (session.operation or session.waiting or session.joining) and not self.aside.has_ended:
             if session.operation is None and not await self._gathered(session):
                 continue
             operation = session.operation = session.operation or self._take_next(session)
@@ -79,15 +79,18 @@ class Runner:
         """Take up an operation that was suspended, unless a message came in the instant of that."""
         again = session.operation = operation.again()
         overtaking = again.overtaking()
+        if session.gives_way_to is not None:
+            again.cancel(Reason.NEW_MESSAGE, by=session.gives_way_to)
         if overtaking is not None:
             again.cancel(Reason.NEW_MESSAGE, by=overtaking.message_id, undo=overtaking.undo)
 
     async def _gathered(self, session: ActiveSession) -> bool:
         """Wait until what runs next may start; False when that has to be asked again."""
-        while session.joining is not None:
+        if session.joining is not None:
             # P1: another session of this user, found to be the same, has not ended yet.
             await session.joining.has_ended.wait()
             session.joining = session.joining.joining
+            return False  # and meanwhile it may be time to stop
         waiting = session.waiting.next()
         if waiting is None or waiting.starts_at <= trio.current_time():
             return waiting is not None

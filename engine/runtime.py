@@ -200,7 +200,9 @@ class Engine:
             fate=fate_on_arrival(
                 message, at=at, stale_seconds=self.limits.stale_seconds, asking=self._asking
             ),
-            silent_until=at + self.limits.takeover_seconds if is_takeover(message) else None,
+            silent_until=written_at(message, at) + self.limits.takeover_seconds
+            if is_takeover(message)
+            else None,
         )
 
     def _stall(self) -> None:
@@ -330,8 +332,7 @@ class Engine:
                 )
             )
             self._waiters.settle(settled.message.id, settled.fate)
-            if is_takeover(settled.message):
-                self.sessions.take_over(settled.message.user.id)
+            self._outbox.hear_user(settled.message.user.id, self._heard_at(settled.message))
         self._outbox.enqueue(committed.queued)
         self._outbox.drop(committed.dropped)  # also what this very write had queued
         self._outbox.hear(committed.reported)
@@ -339,6 +340,19 @@ class Engine:
             self._hear(accepted.message)
             self._outbox.hear_user(accepted.message.user.id, written_at(accepted.message, self._now()))
             self.sessions.deliver(accepted)
+        # After them: what was taken after the echo is not among them.
+        for settled in committed.settled:
+            if is_takeover(settled.message) and self._age(settled.message) <= self.limits.stale_seconds:
+                self.sessions.take_over(settled.message.user.id)
+
+    def _age(self, message: Message) -> float:
+        return self._now() - written_at(message, self._now())
+
+    def _heard_at(self, message: Message) -> float:
+        """0 for what its user did not write."""
+        if message.content.kind in (Kind.ECHO, Kind.SYSTEM):
+            return 0.0
+        return written_at(message, self._now())
 
     def _hear(self, message: Message) -> None:
         if message.identity is not None and message.identity.address:

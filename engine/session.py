@@ -35,6 +35,8 @@ class ActiveSession:
     interruptions: int = 0
     # Another session of the same user, found to be one with this: nothing starts before that has ended.
     joining: "ActiveSession | None" = attrs.field(default=None, repr=False)
+    # The message whose operation goes on instead of this one's.
+    gives_way_to: str | None = None
     has_ended: trio.Event = attrs.field(factory=trio.Event, repr=False)
 
     @property

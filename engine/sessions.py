@@ -90,15 +90,18 @@ class SessionManager:
         for left in unfinished:
             for operation in left.operations:
                 self._take_up(operation, left.interruptions)
+            if left.silent_until > self.now():
+                for accepted in left.waiting:
+                    self.aside.settle(accepted.message, Ignored(TAKEN_OVER))
+                if left.operations:
+                    self.take_over(left.operations[0].message.user.id)
+                continue
             for accepted in left.waiting:
                 self._take_in(accepted, is_recovered=True)
 
     def _take_up(self, left: UnfinishedOperation, interruptions: int) -> None:
-        session = self._sessions.get(left.message.user.id)
-        if session is None:
-            session = self._open(left.message.user, interruptions, is_recovered=True)
-        elif session.operation is not None:
-            self.runner.beginnings.overtake(session.operation)
+        before = self._sessions.pop(left.message.user.id, None)
+        session = self._open(left.message.user, interruptions, is_recovered=True)
         message = left.message.with_media_from(self.media)
         operation = session.operation = self.runner.new_operation(session, left.operation_id, message)
         operation.burst = (*(other.with_media_from(self.media) for other in left.others), message)
@@ -107,12 +110,16 @@ class SessionManager:
             operation.phase = Phase.AT_BOUNDARY
         if left.reason is not None:
             operation.cancel(left.reason, by=left.interrupted_by or None, undo=left.undo)
+        if before is not None:
+            self._join(before, session)
 
     def _take_in(self, accepted: Accepted, *, is_recovered: bool = False) -> None:
         accepted = attrs.evolve(accepted, message=accepted.message.with_media_from(self.media))
         message = accepted.message
         session = self._sessions.get(message.user.id)
-        if (other_id := spoken_of(message)) is not None and not self._changes(session, message, other_id):
+        if (other_id := spoken_of(message)) is not None and not self._changes(
+            session, message, other_id, is_recovered=is_recovered
+        ):
             return
         excess = 0 if is_recovered else self._rate.excess(message.user.id, trio.current_time())
         decision = self._decide(accepted, session)
@@ -136,7 +143,9 @@ class SessionManager:
         else:
             self._admit(accepted, decision, is_recovered=is_recovered)
 
-    def _changes(self, session: ActiveSession | None, message: Message, other_id: str) -> bool:
+    def _changes(
+        self, session: ActiveSession | None, message: Message, other_id: str, *, is_recovered: bool
+    ) -> bool:
         """Whether a message that changes or takes back another is a request; settled when it is none."""
         waiting = session.waiting.find(other_id) if session else None
         operation = session.operation if session else None
@@ -148,7 +157,8 @@ class SessionManager:
         if isinstance(message.content, Edit):
             if waiting is not None:
                 self.aside.settle(waiting, Superseded(message.id))
-            elif not is_worked_on:
+            # What waited when the process ended had been found to be a request.
+            elif not (is_worked_on or is_recovered):
                 self.aside.settle(message, Ignored(EDITS_NOTHING))
                 return False
             return True
@@ -158,7 +168,7 @@ class SessionManager:
             session is not None
             and operation is not None
             and is_worked_on
-            and (operation.may_be_interrupted or operation.is_suspended)
+            and (operation.may_be_interrupted or operation.is_suspended or operation.reason is Reason.STOPPED)
         ):
             operation.stops.hear(message, ())
             self._interrupt(session, operation, Reason.STOPPED, message.id)
@@ -258,7 +268,7 @@ class SessionManager:
     ) -> None:
         operation.cancel(reason, by=by, undo=undo)
         # The user is told now, while the wave still finishes; the end of the operation records the same.
-        if session.nursery is not None:
+        if session.nursery is not None and operation.reason is reason:
             # Not in the session's own nursery, which may just be closing.
             self.nursery.start_soon(self.records.offer, self.endings.interruption(operation))
 
@@ -316,9 +326,14 @@ class SessionManager:
         user = User(to)
         for session in (moving, staying):
             if session is not None:
+                # Under the old id nobody would ever release it.
+                if session.notifier is not None:
+                    session.notifier.stop_typing()
                 session.become(user)
         *ending, goes_on = sorted(filter(None, (moving, staying)), key=_age)
         self._sessions[to] = goes_on
+        if goes_on.notifier is not None and goes_on.operation and goes_on.operation.reason is None:
+            goes_on.notifier.start_typing()
         for session in ending:
             self._join(session, goes_on)
 
@@ -330,12 +345,25 @@ class SessionManager:
             goes_on = goes_on.joining
         goes_on.joining = ends
         operation = ends.operation
+        ends.gives_way_to = (
+            goes_on_with.id if (goes_on_with := self._sessions[ends.user.id].message) else None
+        )
         if operation is not None and (operation.may_be_interrupted or operation.is_suspended):
             newer = self._sessions[ends.user.id]
             by = newer.operation.newest.id if newer.operation else None
-            self._interrupt(ends, operation, Reason.NEW_MESSAGE, by)
+            self._interrupt(ends, operation, Reason.NEW_MESSAGE, by, undo=self._undoes(ends, newer))
         ends.changed.set()
         self._sessions[ends.user.id].changed.set()
+
+    def _undoes(self, ends: ActiveSession, newer: ActiveSession) -> bool:
+        """Whether the policy would take back what ends, for the message that goes on."""
+        if newer.operation is None:
+            return False
+        try:
+            decision = decide(self.policy, newer.operation.newest, ends.snapshot(self.limits), is_stop=False)
+        except (Exception, SystemExit):
+            return False
+        return decision is Decision.ROLLBACK
 
     def _refuse_excess(self, message: Message, *, is_first: bool) -> None:
         """More than anybody can write in a minute; its user is told at the first."""

@@ -9,7 +9,7 @@ Rule 4: every write about an operation names the operation.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -23,6 +23,7 @@ from engine.model import (
     SendState,
     Turn,
     UndoStatus,
+    User,
 )
 from engine.phases import Phase, Reason
 from engine.plan import Call
@@ -280,6 +281,12 @@ class Uncommitted:
     reported: list[Reported] = attrs.field(factory=list)
     moved: list[Moved] = attrs.field(factory=list)
 
+    def move(self, user_id: str, to: str) -> None:
+        """Two users were found to be one: so is whose all this is that was brought before."""
+        self.moved.append(Moved(user_id=user_id, to=to))
+        self.accepted = [_moved(each, user_id, to) for each in self.accepted]
+        self.settled = [_moved(each, user_id, to) for each in self.settled]
+
     def committed(self) -> Committed:
         """The same, frozen, for the listener."""
         return Committed(
@@ -290,6 +297,16 @@ class Uncommitted:
             reported=tuple(self.reported),
             moved=tuple(self.moved),
         )
+
+
+_M = TypeVar("_M", Accepted, Settled)
+
+
+def _moved(of: _M, user_id: str, to: str) -> _M:
+    message = of.message
+    return (
+        of if message.user.id != user_id else attrs.evolve(of, message=attrs.evolve(message, user=User(to)))
+    )
 
 
 Listener = Callable[[Committed], None]
@@ -382,6 +399,7 @@ class Unfinished:
     operations: tuple[UnfinishedOperation, ...] = ()
     waiting: tuple[Accepted, ...] = ()
     interruptions: int = 0
+    silent_until: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

@@ -440,6 +440,8 @@ async def test_an_operation_that_a_newer_one_overtook_is_superseded(autojump_clo
     assert [key for _, _, key in world.acts] == ["a"]
     assert words(life.trail, "wave", "wave finished") == [
         ("superseded", "m1 by m2"),
+        ("cancelled", "new_message_received"),
+        ("acknowledgement", "Got it! Switching to your new request..."),
         ("answered", "m2"),
         ("completed", "1 tools"),
         ("reply", "m2: a succeeded"),

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from engine.arrivals import TAKEN_OVER, written_at
+from engine.arrivals import TAKEN_OVER, spoken_of, written_at
 from engine.bursts import Burst, gather
 from engine.content import Kind
 from engine.model import (
@@ -87,6 +87,9 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
     if timestamp is None:
         timestamp = max(int(change.at), newest_timestamp)
     message = attrs.evolve(message, timestamp=timestamp, sequence=_next(connection))
+    if message.identity is not None and timestamp < newest_timestamp:
+        # P12: where they are written to has been said since.
+        message = attrs.evolve(message, identity=attrs.evolve(message.identity, address=""))
     fate = change.fate or (Ignored(TAKEN_OVER) if silent_until > change.at else None)
     if fate is not None:
         _keep(connection, change, message, fate, brought)
@@ -116,7 +119,8 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
             encode_details(message),
         ),
     )
-    if late_behind is None:
+    # Whether an edit or a revoke asks for anything is seen later: nothing is late behind one that does not.
+    if late_behind is None and spoken_of(message) is None:
         newest_id, newest_timestamp = message.id, timestamp
     connection.execute(
         "INSERT INTO users"

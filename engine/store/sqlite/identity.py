@@ -8,14 +8,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from engine.model import Message
-from engine.store import Moved, Uncommitted
+from engine.store import Uncommitted
 
 
 def resolve(connection: sqlite3.Connection, message: Message, brought: Uncommitted) -> str:
     """The id of the user whose message this is; the names it brings are kept."""
     identity = message.identity
-    if identity is None:
-        return message.user.id
+    if identity is None or not identity.names:
+        return present_id(connection, message.user.id)
     known = _known(connection, identity.names)
     ids = list(dict.fromkeys(known.values()))
     if not ids:
@@ -24,7 +24,7 @@ def resolve(connection: sqlite3.Connection, message: Message, brought: Uncommitt
         user_id, *others = _newest_first(connection, ids)
         for other in others:
             _merge(connection, other, user_id)
-            brought.moved.append(Moved(user_id=other, to=user_id))
+            brought.move(other, user_id)
     kept = [name for name in identity.names if name not in identity.retired]
     connection.executemany(
         "INSERT OR REPLACE INTO names (name, user_id) VALUES (?, ?)",
@@ -44,7 +44,10 @@ def _known(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, st
 def _new_id(connection: sqlite3.Connection, message: Message) -> str:
     """The name that the message came under, unless it was somebody else's once."""
     proposed = message.user.id
-    taken = connection.execute("SELECT 1 FROM users WHERE id = ?", (proposed,)).fetchone()
+    taken = connection.execute(
+        "SELECT 1 FROM users WHERE id = :id UNION ALL SELECT 1 FROM names WHERE name = '=' || :id",
+        {"id": proposed},
+    ).fetchone()
     return f"{proposed}~{message.id}" if taken else proposed
 
 

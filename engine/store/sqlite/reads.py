@@ -123,16 +123,17 @@ def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     rows = connection.execute(
         "SELECT messages.id, user_id, text, timestamp, sequence, kind, details,"
         " late_behind, messages.burst_id, starts_at,"
-        " coalesce(interruptions, 0), operations.id, message_id, phase, interrupted_by, reason, undo"
+        " coalesce(interruptions, 0), coalesce(silent_until, 0),"
+        " operations.id, message_id, phase, interrupted_by, reason, undo"
         " FROM messages LEFT JOIN users ON users.id = user_id"
         " LEFT JOIN operations ON operations.id = operation_id AND ended_at IS NULL"
         " WHERE fate IS NULL ORDER BY sequence"
     )
     for row in rows:
         message, rest = message_of(row[:7]), row[7:]
-        late_behind, burst_id, starts_at, interruptions, *of_operation = rest
+        late_behind, burst_id, starts_at, interruptions, silent_until, *of_operation = rest
         operation_id, works_on, *state = of_operation
-        before = left.get(message.user.id, Unfinished(interruptions=interruptions))
+        before = left.get(message.user.id, Unfinished(interruptions=interruptions, silent_until=silent_until))
         if operation_id is None:
             waiting = Accepted(
                 message=message,
