@@ -94,7 +94,10 @@ def written_at(message: Message, at: float) -> float:
     One that would be older than any redelivery has a clock that is wrong, or is a test: it was written now.
     """
     timestamp = message.timestamp
-    return at if timestamp is None or at - timestamp > REDELIVERY_SECONDS_MAX else float(timestamp)
+    if timestamp is None or at - timestamp > REDELIVERY_SECONDS_MAX:
+        return at
+    # Nor can it have been written later than it came.
+    return min(at, float(timestamp))
 
 
 def spoken_of(message: Message) -> str | None:

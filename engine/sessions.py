@@ -13,7 +13,7 @@ import trio
 from engine.arrivals import EDITS_NOTHING, REVOKES_NOTHING, TAKEN_OVER, spoken_of
 from engine.aside import Aside
 from engine.bursts import Waiting
-from engine.content import Edit, MediaSource
+from engine.content import Edit, MediaSource, Text
 from engine.endings import Endings
 from engine.errors import one_line
 from engine.events import Events, MessageAccepted, MessageDeferred, MessageRejected, PolicyFailed
@@ -128,7 +128,7 @@ class SessionManager:
         elif excess:
             self._refuse_excess(message, is_first=excess == 1)
         elif decision is Decision.IGNORE:
-            is_stop = self.languages.stop_language(message.text) is not None
+            is_stop = self._says_stop(message)
             why = "it said stop before a newer message was written" if is_stop else "the policy decided so"
             self.aside.settle(message, Ignored(why))
         elif decision is Decision.SUPERSEDE:
@@ -178,7 +178,7 @@ class SessionManager:
 
     def _decide(self, accepted: Accepted, session: ActiveSession | None) -> Decision:
         message = accepted.message
-        is_stop = self.languages.stop_language(message.text) is not None
+        is_stop = self._says_stop(message)
         is_late = accepted.newest is not None
         if session is None:
             snapshot = Snapshot(phase=None, is_late=is_late)
@@ -197,6 +197,11 @@ class SessionManager:
         operation = session.operation if session else None
         is_older = is_late or (operation is not None and message.order < operation.newest.order)
         return Decision.WAIT if is_older and decision in CANCELS else decision
+
+    def _says_stop(self, message: Message) -> bool:
+        # What was tapped, or stands under a picture, is the assistant's: "Cancel" may be its own button.
+        said = message.content.content if isinstance(message.content, Edit) else message.content
+        return isinstance(said, Text) and self.languages.stop_language(message.text) is not None
 
     def _limit_reached(self, session: ActiveSession | None, decision: Decision) -> str | None:
         """The name of the bound that keeps one more message out."""

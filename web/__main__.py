@@ -15,6 +15,7 @@ from web.settings import Settings, SettingsError, load_settings, read_environmen
 _REFUSED: Final = 2  # what argparse too returns for a wrong command line
 _UNUSABLE: Final = 1
 _BROKEN: Final = 70  # sysexits.h, EX_SOFTWARE
+_DOORS: Final = ("WHATSAPP_", "TWILIO_", "DIALOG360_")
 _INTERRUPTED: Final = 130  # what shells know for Ctrl-C
 
 
@@ -92,8 +93,7 @@ def _serve(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
 def _start_logs(settings: Settings) -> Any:
     from web.logs import configure_logs, get_logger
 
-    whatsapp = settings.whatsapp
-    configure_logs(sys.stderr, secrets=[whatsapp.access_token, whatsapp.app_secret, whatsapp.verify_token])
+    configure_logs(sys.stderr, secrets=settings.secrets)
     log = get_logger("midstream.server")
     log.info(
         "starting",
@@ -170,8 +170,8 @@ def _operate(environment: Mapping[str, str], options: argparse.Namespace) -> int
 
 def _load_offline(environment: Mapping[str, str]) -> Settings:
     # Whose WhatsApp number it would be, or where it listens, does not matter.
-    ours = {name: value for name, value in environment.items() if not name.startswith("WHATSAPP_")}
-    return load_settings(ours | {"MIDSTREAM_BIND": ""})
+    ours = {name: value for name, value in environment.items() if not name.startswith(_DOORS)}
+    return load_settings(ours | {"MIDSTREAM_BIND": "", "MIDSTREAM_CHANNEL": "", "MIDSTREAM_PUBLIC_URL": ""})
 
 
 def _refuse(reason: str, code: int) -> int:

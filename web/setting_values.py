@@ -25,6 +25,8 @@ _ACKNOWLEDGEMENT_CHARACTERS_MAX: Final = 4096
 _THROUGHPUT_MAX: Final = 10_000
 # More than anybody means by a number of times; who wants no bound gives this.
 _COUNT_MAX: Final = 1_000_000
+# The route of the webhook.
+_WEBHOOK_PATH: Final = "/webhook/whatsapp"
 # The ways to WhatsApp.
 CHANNELS: Final = ("whatsapp", "twilio", "360dialog")
 # Enough of a wrong value to recognise it by.
@@ -146,9 +148,21 @@ def channel(raw: str) -> str:
 def public_url(raw: str | None) -> str | None:
     if raw is None:
         return None
-    parts = urlsplit(raw)
-    if parts.scheme not in ("https", "http") or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"must be an address as https://bot.example.org, not {_shown(raw)}")
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port  # raises when it is no port
+    except ValueError:
+        parts = urlsplit("")
+    if (
+        not raw.startswith(("https://", "http://"))
+        or not _is_visible_ascii(raw)
+        or not _is_host(parts.hostname or "", in_brackets="[" in parts.netloc)
+        or any(each in raw for each in "@?#")
+    ):
+        # Not quoted: it may hold a password.
+        raise ValueError("must be an address as https://bot.example.org, without user, query or fragment")
+    if parts.path.rstrip("/").endswith(_WEBHOOK_PATH):
+        raise ValueError(f"must be given without {_WEBHOOK_PATH}, which is put behind it")
     return raw.rstrip("/")
 
 

@@ -105,6 +105,17 @@ class Settings:
         """The file of an SQLite database, relative to the working directory unless it is absolute."""
         return values.path(self.database)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may never stand in a log, of whichever way to WhatsApp."""
+        return (
+            self.whatsapp.access_token,
+            self.whatsapp.app_secret,
+            self.whatsapp.verify_token,
+            *((self.twilio.auth_token,) if self.twilio else ()),
+            *((self.dialog360.api_key, self.dialog360.webhook_secret) if self.dialog360 else ()),
+        )
+
 
 @attrs.frozen(kw_only=True)
 class Variable:
@@ -173,7 +184,7 @@ class _TwilioVariables:
         "TWILIO_ACCOUNT_SID", "the account at Twilio; all three, or none", values.account_sid
     )
     auth_token: str = _variable(
-        "TWILIO_AUTH_TOKEN", "what Twilio knows us by, and signs with; a secret", values.secret
+        "TWILIO_AUTH_TOKEN", "what Twilio knows us by, and signs with; a secret", values.access_token
     )
     number: str = _variable("TWILIO_NUMBER", "the number that sends, as `+15551234567`", values.number)
 
@@ -181,7 +192,7 @@ class _TwilioVariables:
 @environ.config(frozen=True)
 class _Dialog360Variables:
     api_key: str = _variable(
-        "DIALOG360_API_KEY", "what 360dialog knows us by; a secret; both, or none", values.secret
+        "DIALOG360_API_KEY", "what 360dialog knows us by; a secret; both, or none", values.access_token
     )
     webhook_secret: str = _variable(
         "DIALOG360_WEBHOOK_SECRET",
@@ -473,7 +484,11 @@ def _whatsapp(given: _WhatsAppVariables | None, new_secret: Callable[[], str]) -
 
 def _given(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Our variables that are set, each a text; raises for one that begins like ours and is none."""
+    # Without a number they are those of Twilio's own tools, and not meant for us.
+    is_foreign = environment.get("MIDSTREAM_CHANNEL") != "twilio" and not environment.get("TWILIO_NUMBER")
     for name, value in environment.items():
+        if is_foreign and name.startswith("TWILIO_"):
+            continue
         if name not in _NAMES:
             if name.upper().startswith(_PREFIXES):
                 [closest] = get_close_matches(name.upper(), _NAMES, n=1, cutoff=0)

@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from engine import Assistant, Call, Context, Limits, MemoryStore, Message, Plan, Results, SqliteStore, User
-from engine.arrivals import EFFECTS, SETTABLE, Effect, effect_of, fate_on_arrival
+from engine.arrivals import EFFECTS, SETTABLE, Effect, effect_of, fate_on_arrival, written_at
 from engine.content import (
     CONTENT_TYPES,
     Audio,
@@ -149,6 +149,14 @@ def test_a_message_is_stale_beyond_its_age(age: int, fate: str | None) -> None:
     """At the bound it is not, nor one by a clock that is off: from the future, or older than a redelivery."""
     found = fate_on_arrival(message("m", "hi", timestamp=10**9 - age), at=10**9, stale_seconds=60)
     assert (found.reason if found else None) == fate
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "at"), [(None, 10**9), (10**9 - 5, 10**9 - 5), (10**9 + 5, 10**9), (10, 10**9)]
+)
+def test_a_message_was_written_when_it_says_unless_that_cannot_be(timestamp: int | None, at: int) -> None:
+    """Without a time, from the future, or older than any redelivery: when it came."""
+    assert written_at(message("m", "hi", timestamp=timestamp), 10**9) == at
 
 
 def test_a_message_without_a_time_is_never_stale() -> None:

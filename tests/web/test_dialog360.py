@@ -28,6 +28,7 @@ from engine import (
     TypingSignal,
     User,
 )
+from engine.replies import DocumentBody, File
 from web.channel import Request
 from web.dialog360.channel import API_URL, Dialog360Channel
 from web.dialog360.error_codes import classify
@@ -133,6 +134,31 @@ async def test_a_typing_signal_is_metas_too() -> None:
     async with open_pair(answer(200, {"success": True})) as (server, out):
         assert await out(TYPING) == ""
     assert json.loads(server.requests[0][2])["typing_indicator"] == {"type": "text"}
+
+
+async def test_a_file_is_uploaded_with_the_key_and_sent_by_its_id(tmp_path: Path) -> None:
+    """Beside the messages, as Meta has it, and with no token of Meta's."""
+    menu = tmp_path / "menu.pdf"
+    menu.write_bytes(b"%PDF")
+    row = attrs.evolve(ROW, body=DocumentBody(File(str(menu)), "Our menu"))
+    async with open_pair(answer(200, {"id": "77"}), answer(200, SENT)) as (server, out):
+        assert await out(row) == "wamid.OUT"
+    [(first, headers, body), (second, _, message)] = server.requests
+    assert (first, second) == ("POST /media HTTP/1.1", "POST /messages HTTP/1.1")
+    assert (headers["d360-api-key"], "authorization" in headers) == (KEY, False)
+    assert b"%PDF" in body
+    assert json.loads(message)["document"] == {"id": "77", "caption": "Our menu", "filename": "menu.pdf"}
+
+
+async def test_a_refused_upload_is_judged_as_360dialog_means_it(tmp_path: Path) -> None:
+    """Its bound on pace makes everything wait; the file is not given up."""
+    menu = tmp_path / "menu.pdf"
+    menu.write_bytes(b"%PDF")
+    row = attrs.evolve(ROW, body=DocumentBody(File(str(menu))))
+    async with open_pair(answer(400, {"meta": {"developer_message": "Number limit reached"}})) as (_, out):
+        error = await send_fails(out, row)
+    assert isinstance(error, SendDelayed)
+    assert str(error) == "too many requests to 360dialog: Number limit reached"
 
 
 def test_without_another_address_it_is_360dialog_itself() -> None:

@@ -29,7 +29,7 @@ from web.settings import load_settings
 from web.whatsapp.payloads import Unhandled, Webhook, parse
 from web.whatsapp.signature import is_signed
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "900"))
 fuzzed = settings(max_examples=EXAMPLES)
 # An engine and an application for each example.
 fuzzed_whole = settings(max_examples=max(EXAMPLES // 5, 1))

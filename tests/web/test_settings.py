@@ -871,10 +871,48 @@ def test_a_door_that_is_half_given_or_one_too_many_is_refused(given: dict[str, s
 
 
 @pytest.mark.parametrize(
-    "raw", ["bot.example.org", "https://", "ftp://bot.example.org", "https://b.org/?q=1"]
+    "raw",
+    [
+        "bot.example.org",
+        "https://",
+        "https://[",
+        "https://:80",
+        "https://bot.example.org:99999",
+        " https://bot.example.org",
+        "https://bot example.org",
+        "https://user:secret@bot.example.org",
+        "ftp://bot.example.org",
+        "https://b.org/?q=1",
+        "https://b.org?",
+        "https://b.org#",
+    ],
 )
 def test_a_public_address_is_one_that_can_be_called(raw: str) -> None:
     """It is what Twilio signs, letter for letter."""
-    assert refusal(**{**TWILIO, "MIDSTREAM_PUBLIC_URL": raw}).startswith(
-        "MIDSTREAM_PUBLIC_URL: must be an address as https://bot.example.org, not "
+    assert refusal(**{**TWILIO, "MIDSTREAM_PUBLIC_URL": raw}) == (
+        "MIDSTREAM_PUBLIC_URL: must be an address as https://bot.example.org, without user, query or fragment"
     )
+
+
+def test_a_public_address_is_not_yet_that_of_the_webhook() -> None:
+    """What stands in the Console is longer: whoever copies it would be told `unsigned` for ever."""
+    assert refusal(**{**TWILIO, "MIDSTREAM_PUBLIC_URL": "https://b.org/webhook/whatsapp/"}) == (
+        "MIDSTREAM_PUBLIC_URL: must be given without /webhook/whatsapp, which is put behind it"
+    )
+
+
+@pytest.mark.parametrize(("door", "name"), [(TWILIO, "TWILIO_AUTH_TOKEN"), (DIALOG360, "DIALOG360_API_KEY")])
+def test_what_goes_into_a_header_can_stand_in_one(door: dict[str, str], name: str) -> None:
+    """Refused by its name at the start, not by the way out later."""
+    assert refusal(**{**door, name: "two words"}).startswith(f"{name}: holds a blank or another character")
+
+
+@pytest.mark.parametrize(
+    ("door", "secrets"), [(TWILIO, {"twilio-token"}), (DIALOG360, {"dialog-key", "dialog-secret"})]
+)
+def test_the_secrets_of_every_door_are_kept_from_the_log(door: dict[str, str], secrets: set[str]) -> None:
+    """As are those of Meta's own, made up or given."""
+    assert secrets < set(load_settings(door).secrets)
+    assert set(CREDENTIALS.values()) - set(load_settings(CREDENTIALS).secrets) == {
+        CREDENTIALS["WHATSAPP_PHONE_NUMBER_ID"]
+    }

@@ -7,28 +7,20 @@ Rule 2: whoever passes the form on unchanged (360dialog) has another address and
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import msgspec
 
-from engine import OutboxRow, SendAmbiguous, SendError, TypingSignal
+from engine import OutboxRow, SendAmbiguous, TypingSignal
 from engine.replies import TextBody
 from web.posting import ANSWER_BYTES_MAX, Poster, Timeouts, can_stand_in_header, open_poster
-from web.whatsapp.error_codes import classify
+from web.whatsapp.error_codes import Classify, classify
 from web.whatsapp.outgoing import TEXT_CHARACTERS_MAX, file_of, message_request, with_media_id
 from web.whatsapp.payloads import GROUP_PREFIX
 from web.whatsapp.upload import upload_media
 
 __all__ = ["ANSWER_BYTES_MAX", "TEXT_CHARACTERS_MAX", "GraphClient", "Timeouts", "open_client", "open_sender"]
-
-
-class Classify(Protocol):
-    """The error that says what is to be done about an answer with this HTTP status, 300 or above."""
-
-    def __call__(
-        self, status: int, body: bytes | None, *, retry_after: str | None, usage: str | None
-    ) -> SendError: ...
 
 
 @asynccontextmanager
@@ -115,6 +107,7 @@ class GraphClient:
                 file.path,
                 file.media_type,
                 token=self._secret,
+                classify=self._classify,
             )
             body = with_media_id(body, media_id)
         to = row.to

@@ -5,7 +5,7 @@ Rule 2: the text of an error holds no token and no whole number, whatever Meta's
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -109,6 +109,14 @@ class _GraphAnswer(msgspec.Struct):
 
 class _Usage(msgspec.Struct):
     estimated_time_to_regain_access: float = 0.0
+
+
+class Classify(Protocol):
+    """The error that says what is to be done about an answer with this HTTP status, 300 or above."""
+
+    def __call__(
+        self, status: int, body: bytes | None, *, retry_after: str | None, usage: str | None
+    ) -> SendError: ...
 
 
 def classify(

@@ -17,7 +17,7 @@ import trio
 
 from engine import SendDelayed, SendRefused
 from web.posting import ANSWER_BYTES_MAX
-from web.whatsapp.error_codes import classify
+from web.whatsapp.error_codes import Classify, classify
 
 # Bytes.  Meta writes "5 MB" and "100 KB": the larger reading, as nothing that it takes may be refused here.
 IMAGE_BYTES_MAX: Final = 5 * 1_024 * 1_024
@@ -52,12 +52,14 @@ async def upload_media(
     mime_type: str,
     *,
     token: bytes,
+    classify: Classify = classify,
     seconds_max: float = UPLOAD_SECONDS_MAX,
 ) -> str:
     """Upload the file at `path`; returns its id, which is good for 30 days.
 
     `http` has the credentials in its headers, as `open_client` makes it; `url` is `{root}/{phone number
-    id}/media`; `token` is only taken out of what Meta quotes of it in an error.  Takes at most `seconds_max`.
+    id}/media`; `token` is only taken out of what Meta quotes of it in an error; `classify` judges what is not
+    a success.  Takes at most `seconds_max`.
     Raises a `SendError`: SendRefused for a file that cannot be read, is empty or too large; what Meta refuses
     as `error_codes` has it; SendDelayed when there was no answer, or none with an id.
     """

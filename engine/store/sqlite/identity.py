@@ -76,7 +76,8 @@ def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> None:
         " FROM users WHERE id = :loser ON CONFLICT (id) DO UPDATE SET"
         " interruptions = max(interruptions, excluded.interruptions),"
         " silent_until = max(silent_until, excluded.silent_until),"
-        " heard_at = max(heard_at, excluded.heard_at)",
+        " heard_at = max(heard_at, excluded.heard_at),"
+        " address = CASE address WHEN '' THEN excluded.address ELSE address END",
         "DELETE FROM users WHERE id = :loser",
         # A write on its way may still say its old id.
         "INSERT OR REPLACE INTO names (name, user_id) VALUES ('=' || :loser, :winner)",
