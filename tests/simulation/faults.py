@@ -106,7 +106,9 @@ NAMED: Final[Mapping[str, Fault]] = {
             "",
         ),
     ),
-    "table row leaked": _fault(10, ("sessions.py", "            del self._sessions[session.user.id]\n", "")),
+    "table row leaked": _fault(
+        10, ("sessions.py", "                del self._sessions[session.user.id]\n", "                pass\n")
+    ),
     "late message interrupts": _fault(
         12,
         (
