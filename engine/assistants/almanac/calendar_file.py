@@ -29,10 +29,15 @@ def calendar_file(entries: Iterable[WholeDays | Moment], stamp: datetime.datetim
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", "PUBLISH")
+    entries = list(entries)
     for entry in entries:
         calendar.add_component(_event(entry, stamp))
-    # The rules of each timezone that is named: not every program has them.
-    calendar.add_missing_timezones()
+    if moments := [entry.at for entry in entries if isinstance(entry, Moment)]:
+        # The rules of each timezone that is named, for not every program has them: in the years around the
+        # entries only, since those of a century are longer than all the rest.
+        calendar.add_missing_timezones(
+            datetime.date(min(moments).year - 1, 1, 1), datetime.date(max(moments).year + 2, 1, 1)
+        )
     return bytes(calendar.to_ical())
 
 

@@ -1,0 +1,130 @@
+"""The sun's times against the tables of the US Naval Observatory."""
+
+import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from engine.assistants.almanac import sky
+from engine.assistants.almanac.values import NothingFound, Place
+
+date = datetime.date
+
+
+def at(latitude: float, longitude: float, timezone: str) -> Place:
+    return Place(
+        name="there",
+        country="US",
+        country_name="United States",
+        latitude=latitude,
+        longitude=longitude,
+        timezone=timezone,
+    )
+
+
+# US Naval Observatory, Astronomical Applications API, rstt/oneday, by coordinates: begin of civil twilight,
+# rise, upper transit, set, end of civil twilight.  The last from its page for Atlanta.
+PUBLISHED = [
+    (at(38.889444, -77.035278, "Etc/GMT+5"), date(2024, 3, 5), "06:07 06:34 12:19 18:06 18:32"),
+    (at(40.93, -73.76, "America/New_York"), date(2022, 2, 5), "06:33 07:01 12:09 17:17 17:46"),
+    (at(34.05, -118.25, "America/Los_Angeles"), date(2026, 6, 10), "05:12 05:41 12:53 20:04 20:33"),
+    (at(33.8, -84.4, "America/New_York"), date(2009, 9, 6), "06:50 07:15 13:36 19:56 20:21"),
+]
+
+
+@pytest.mark.parametrize(("place", "day", "published"), PUBLISHED)
+def test_the_sun_and_civil_twilight_are_as_published_to_within_a_minute(place, day, published):
+    """The Observatory rounds to the minute, and so do we."""
+    found = sky.sun(place, day)
+    times = (found.civil_dawn, found.sunrise, found.noon, found.sunset, found.civil_dusk)
+    for time, text in zip(times, published.split(), strict=True):
+        clock = datetime.time.fromisoformat(text)
+        expected = datetime.datetime.combine(day, clock, tzinfo=ZoneInfo(place.timezone))
+        assert abs(time - expected) <= datetime.timedelta(minutes=1)
+        assert (time.second, time.microsecond) == (0, 0)
+    assert found.polar == ""
+
+
+def test_the_length_of_a_day_is_as_published():
+    """stjerneskinn.com, London 2024; a minute, for the point that stands for the city is not the same."""
+    published = {date(2024, 1, 1): (7, 55), date(2024, 1, 31): (9, 6), date(2024, 2, 10): (9, 41)}
+    for day, (hours, minutes) in published.items():
+        found = sky.sun(at(51.4733, -0.0008, "Europe/London"), day)
+        assert abs(found.day_minutes - (hours * 60 + minutes)) <= 1
+
+
+@pytest.mark.parametrize(("dusk", "degrees"), [("nautical_dusk", -12), ("astronomical_dusk", -18)])
+def test_nautical_and_astronomical_twilight_end_at_their_depth(dusk, degrees):
+    """US Naval Observatory, "Rise, Set, and Twilight Definitions": 12 and 18 degrees below the horizon."""
+    from astral import Observer, sun
+
+    place = at(40.93, -73.76, "America/New_York")
+    time = getattr(sky.sun(place, date(2022, 2, 5)), dusk)
+    height = sun.elevation(Observer(place.latitude, place.longitude), time, with_refraction=False)
+    # In half a minute, to which the time is rounded, the sun sinks by an eighth of a degree at most.
+    assert height == pytest.approx(degrees, abs=0.125)
+
+
+def test_dawns_and_dusks_come_in_order():
+    """Each lies between its neighbours."""
+    found = sky.sun(at(40.93, -73.76, "America/New_York"), date(2022, 2, 5))
+    times = [
+        found.astronomical_dawn,
+        found.nautical_dawn,
+        found.civil_dawn,
+        found.sunrise,
+        found.noon,
+        found.sunset,
+        found.civil_dusk,
+        found.nautical_dusk,
+        found.astronomical_dusk,
+    ]
+    assert times == sorted(times)
+
+
+def test_on_a_polar_day_the_sun_neither_rises_nor_sets():
+    """US Naval Observatory, 70° N 150° W, 21 June 2026: continuously above the horizon, transit at 13:02."""
+    found = sky.sun(at(70.0, -150.0, "Etc/GMT+9"), date(2026, 6, 21))
+    assert (found.sunrise, found.sunset, found.civil_dusk) == (None, None, None)
+    assert (found.polar, found.day_minutes) == ("day", 1440)
+    assert (found.noon.hour, found.noon.minute) == (13, 2)
+    assert found.noon_degrees > 0
+
+
+def test_in_polar_night_there_is_twilight_at_noon():
+    """Tromsø at the winter solstice: the sun stays below the horizon, but not by six degrees."""
+    found = sky.sun(at(69.65, 18.96, "Europe/Oslo"), date(2026, 12, 21))
+    assert (found.sunrise, found.sunset) == (None, None)
+    assert (found.polar, found.day_minutes) == ("night", 0)
+    assert found.civil_dawn < found.noon < found.civil_dusk
+    assert -6 < found.noon_degrees < 0
+
+
+def test_where_it_does_not_get_dark_only_that_twilight_is_missing():
+    """London at midsummer: the sun never stands 18 degrees below the horizon."""
+    found = sky.sun(at(51.5, -0.125, "Europe/London"), date(2025, 6, 20))
+    assert (found.astronomical_dawn, found.astronomical_dusk) == (None, None)
+    assert found.nautical_dusk is not None
+    assert found.polar == ""
+
+
+def test_a_sunset_after_midnight_belongs_to_the_day_before():
+    """Fairbanks at midsummer, where the clock is two hours ahead of the sun."""
+    place = at(64.84, -147.72, "America/Anchorage")
+    found = sky.sun(place, date(2026, 6, 20))
+    assert found.sunset.date() == date(2026, 6, 21)
+    assert sky.sunset(date(2026, 6, 20), place).at == found.sunset
+
+
+def test_beside_the_date_line_a_day_is_the_places_own():
+    """Kiritimati is 14 hours ahead of Greenwich, at a longitude that is 10 hours behind."""
+    found = sky.sun(at(1.87, -157.4, "Pacific/Kiritimati"), date(2026, 6, 21))
+    times = (found.sunrise, found.noon, found.sunset)
+    assert {time.date() for time in times} == {date(2026, 6, 21)}
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_at_the_ends_of_the_calendar_nothing_is_known(day):
+    """A sentence instead of an overflow."""
+    with pytest.raises(NothingFound, match=f"the sun of {day} is not known"):
+        sky.sun(at(51.5, -0.125, "Europe/London"), day)
