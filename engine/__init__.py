@@ -88,6 +88,7 @@ from engine.model import (
     TypingSignal,
     UndoStatus,
     User,
+    at_number,
     mask,
 )
 from engine.phases import Phase
@@ -261,6 +262,7 @@ __all__ = [
     "VideoBody",
     "WaveFinished",
     "WaveStarted",
+    "at_number",
     "built_in",
     "mask",
     "open_engine",
