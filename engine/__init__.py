@@ -88,6 +88,7 @@ from engine.model import (
     TypingSignal,
     UndoStatus,
     User,
+    at_number,
     mask,
 )
 from engine.phases import Phase
@@ -106,6 +107,7 @@ from engine.replies import (
     DocumentBody,
     File,
     ImageBody,
+    Inline,
     Link,
     ListBody,
     LocationBody,
@@ -169,6 +171,7 @@ __all__ = [
     "IllegalTransition",
     "ImageBody",
     "InboxFull",
+    "Inline",
     "KeepsCrashing",
     "Kind",
     "Languages",
@@ -259,6 +262,7 @@ __all__ = [
     "VideoBody",
     "WaveFinished",
     "WaveStarted",
+    "at_number",
     "built_in",
     "mask",
     "open_engine",

@@ -72,8 +72,8 @@ BYTES_MAX: Final = 100 * 1024 * 1024
 class MediaSource(Protocol):
     """Where files are downloaded from: a door to WhatsApp."""
 
-    async def __call__(self, media: "Media", to: Path, *, bytes_max: int) -> Path:
-        """See `Media.download`."""
+    async def __call__(self, media: "Media", to: Path, *, bytes_max: int, number: str = "") -> Path:
+        """See `Media.download`.  `number`: the business's number that it came to; empty for the first."""
         ...
 
 

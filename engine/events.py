@@ -305,10 +305,14 @@ class OutgoingGivenUp(Event):
 
 @attrs.frozen(kw_only=True)
 class OutgoingBlocked(Event):
-    """Nothing can be sent until the operator has mended the token, a permission or a policy: an alarm."""
+    """Nothing can be sent until the operator has mended the token, a permission or a policy: an alarm.
+
+    `number`: from which of the business's numbers, by its id; empty for the first.
+    """
 
     error: str
     wait_seconds: float
+    number: str = ""
 
 
 @attrs.frozen(kw_only=True)

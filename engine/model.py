@@ -1,7 +1,9 @@
 """The frozen values everything speaks in: users, messages, replies, outcomes, fates."""
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, Final, Self
 
 import attrs
@@ -28,6 +30,7 @@ from engine.replies import Body, Reply
 from engine.texts import whole
 
 _DIGITS_SHOWN: Final = 4
+_AT_NUMBER: Final = re.compile(r"([0-9]+)/(.+)", re.DOTALL)
 
 
 def mask(user_id: str) -> str:
@@ -41,9 +44,34 @@ def mask(user_id: str) -> str:
 
 @attrs.frozen
 class User:
-    """A person on the other side.  `id` is a phone number in digits, or a WhatsApp user id without one."""
+    """A person on the other side.  `id` is a phone number in digits, or a WhatsApp user id without one.
+
+    Of several numbers of one business, only the users of the first are called just so; those of another have
+    its id and a slash before their own (`at_number`): who writes to two numbers is two users.
+    """
 
     id: str = attrs.field(repr=mask)
+
+    @property
+    def number(self) -> str:
+        """The id of the business's number that they write to; empty for its first, or only, one."""
+        found = _AT_NUMBER.fullmatch(self.id)
+        return found[1] if found else ""
+
+    @property
+    def name(self) -> str:
+        """What the provider calls them."""
+        found = _AT_NUMBER.fullmatch(self.id)
+        return found[2] if found else self.id
+
+
+def at_number(number: str, name: str) -> str:
+    """The id, or another name, of a user of a further number; `number` is the provider's id of it, in digits.
+
+    >>> User(at_number("2065", "15551234567")).number
+    '2065'
+    """
+    return f"{number}/{name}"
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +98,8 @@ class Message:
     `text` is what a person would read of it: the words, a picture's caption, the title of a button; empty
     when there is nothing to read.  `content` is all of it, by type; `raw` is the same as the provider wrote
     it.  `identity`: with it the store finds whose message this is, and sets `user`.  `quoted`: what it
-    answers; `referral`: the advertisement it came from; `profile`: its user's names.
+    answers; `referral`: the advertisement it came from; `profile`: its user's names.  `number`: which of the
+    business's numbers it was written to, by the provider's id; empty when nobody said.
     """
 
     id: str
@@ -83,6 +112,7 @@ class Message:
     quoted: Quoted | None = attrs.field(default=None, repr=False)
     referral: Referral | None = attrs.field(default=None, repr=False)
     profile: Profile | None = attrs.field(default=None, repr=False)
+    number: str = attrs.field(default="", eq=False)
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     @content.default
@@ -96,6 +126,8 @@ class Message:
 
     def with_media_from(self, source: MediaSource | None) -> Self:
         """The same message, with its file to be had from there."""
+        if source is not None and self.user.number:
+            source = partial(source, number=self.user.number)
         content = with_source(self.content, source)
         return self if content is self.content else attrs.evolve(self, content=content)
 
@@ -485,7 +517,7 @@ class OutboxRow:
     @property
     def to(self) -> str:
         """Where it goes: a phone number in digits, or an id of the provider's."""
-        return self.address or self.user.id
+        return self.address or self.user.name
 
 
 @attrs.frozen(kw_only=True)

@@ -2,11 +2,12 @@
 
 Rule 1: a row is marked durably before its request: what is found so after a crash may have been sent.
 Rule 2: a row that may have been sent is sent once more, at most, and holds back no other.
-Rule 3: rows are in memory up to a bound, a user's up to a smaller one; the others wait in the store, and no
+Rule 3: what holds up one of the business's numbers holds up no other.
+Rule 4: rows are in memory up to a bound, a user's up to a smaller one; the others wait in the store, and no
 session waits for any (P10).
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -126,8 +127,11 @@ class Outbox:
         self._limits = limits
         self._on_sent = on_sent
         self._now = now
-        self._number = Number(limits)
-        self.typing: Final = TypingSignals(nursery, outbound, limits, lambda: self._number.is_held)
+        # By the number's id, as `User.number` has it.
+        self._numbers: defaultdict[str, Number] = defaultdict(lambda: Number(limits))
+        self.typing: Final = TypingSignals(
+            nursery, outbound, limits, lambda user: self._numbers[user.number].is_held
+        )
         self._lines: dict[str, _Line] = {}
         # Every letter in memory, by row id: in a line, or waiting for a report.
         self._letters: dict[str, _Letter] = {}
@@ -360,15 +364,16 @@ class Outbox:
 
     async def _deliver(self, letter: _Letter, line: _Line) -> None:
         """Send one letter, however often it takes, until it is in this line no more."""
+        number = self._numbers[letter.row.user.number]
         while letter in line.letters:
             if letter.is_reported.is_set():
                 self._tell_sent(letter)
                 return
             await self._keep_back(letter)
             await self._wait_for_pace(line)
-            await self._number.wait_released()
-            async with self._number.requests:
-                if not await self._number.wait_turn() or not self._is_due(letter, line):
+            await number.wait_released()
+            async with number.requests:
+                if not await number.wait_turn() or not self._is_due(letter, line):
                     continue
                 error = self._outside_window(letter, line) or await self._attempt(letter, line)
                 if error is None:
@@ -438,7 +443,7 @@ class Outbox:
         except Exception as error:
             _log.exception("outbound_failed", row_id=letter.row.id)
             return SendDelayed(f"{type(error).__name__} in the way out")
-        self._number.failures = 0
+        self._numbers[letter.row.user.number].failures = 0
         await self._mark(letter, SendState.SENT, provider_id=provider_id)
         self._tell_sent(letter)
         return None
@@ -473,18 +478,21 @@ class Outbox:
 
     def _judge(self, error: SendError, letter: _Letter) -> Wait | GiveUp | SendOnceMore:
         """What follows an error.  The whole number is held before another request can begin."""
+        number = letter.row.user.number
         verdict = after(
             error,
             attempts=letter.attempts,
-            number_failures=self._number.failures,
+            number_failures=self._numbers[number].failures,
             was_ambiguous=letter.was_ambiguous,
             limits=self._limits,
         )
         if isinstance(verdict, Wait) and verdict.whole_number:
             letter.attempts -= 1  # it says nothing of this message
-            is_first = self._number.hold(verdict.seconds)
+            is_first = self._numbers[number].hold(verdict.seconds)
             if is_first and isinstance(error, SendBlocked):
-                self._events.emit(OutgoingBlocked(error=str(error), wait_seconds=verdict.seconds))
+                self._events.emit(
+                    OutgoingBlocked(error=str(error), wait_seconds=verdict.seconds, number=number)
+                )
         return verdict
 
     async def _wait(self, letter: _Letter, error: SendError, wait: Wait) -> None:

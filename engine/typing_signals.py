@@ -12,16 +12,16 @@ import trio
 from engine.assistant import Outbound
 from engine.errors import SendError
 from engine.limits import Limits
-from engine.model import TypingSignal
+from engine.model import TypingSignal, User
 
 _log: Final = structlog.get_logger("midstream.outbox")
 
 
 class TypingSignals:
-    """Sends typing signals, one at a time for each user.  `is_held`: nothing can be sent just now."""
+    """Sends typing signals, one at a time for each user.  `is_held`: nothing can be sent to them just now."""
 
     def __init__(
-        self, nursery: trio.Nursery, outbound: Outbound, limits: Limits, is_held: Callable[[], bool]
+        self, nursery: trio.Nursery, outbound: Outbound, limits: Limits, is_held: Callable[[User], bool]
     ) -> None:
         self._nursery = nursery
         self._outbound = outbound
@@ -75,7 +75,7 @@ class TypingSignals:
         shown: TypingSignal | None = None
         while (typing := self._newest[user_id]) is not shown:
             shown = typing
-            if typing is not None and not self._is_held():
+            if typing is not None and not self._is_held(typing.user):
                 await self._show_once(typing)
         del self._newest[user_id]
 

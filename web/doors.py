@@ -22,10 +22,4 @@ def door_of(settings: Settings, *, graph_url: str = "") -> Channel:
             api_key=settings.dialog360.api_key, webhook_secret=settings.dialog360.webhook_secret
         )
     whatsapp = settings.whatsapp
-    return CloudChannel(
-        phone_number_id=whatsapp.phone_number_id,
-        access_token=whatsapp.access_token,
-        app_secret=whatsapp.app_secret,
-        verify_token=whatsapp.verify_token,
-        graph_url=whatsapp.graph_url or graph_url,
-    )
+    return CloudChannel(numbers=whatsapp.numbers, graph_url=whatsapp.graph_url or graph_url)

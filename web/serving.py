@@ -87,13 +87,13 @@ class _Shutdown:
 async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) -> None:
     listener = _listen(settings)
     url = _url(listener)
-    whatsapp = settings.whatsapp
     phone = None
     if settings.is_local:
+        [number] = settings.whatsapp.numbers
         phone = LocalPhone(
-            phone_number_id=whatsapp.phone_number_id,
-            access_token=whatsapp.access_token,
-            app_secret=whatsapp.app_secret,
+            phone_number_id=number.phone_number_id,
+            access_token=number.access_token,
+            app_secret=number.app_secret,
             server_url=lambda: url,
         )
     channel = door_of(settings, graph_url=f"{url}/graph/v26.0")

@@ -183,10 +183,13 @@ def optional_file(raw: str | None) -> Path | None:
     return None if raw is None else Path(raw)
 
 
-def phone_number_id(raw: str) -> str:
-    if not (raw.isascii() and raw.isdigit()):
+def phone_number_ids(raw: str) -> tuple[str, ...]:
+    ids = tuple(part.strip(" ") for part in raw.split(","))
+    if not all(id.isascii() and id.isdigit() for id in ids):
         raise ValueError("must be digits only: the id of the phone number, neither its name nor the number")
-    return raw
+    if len(set(ids)) < len(ids):
+        raise ValueError("names a number twice; leave one of them out")
+    return ids
 
 
 def access_token(raw: str) -> str:

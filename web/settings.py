@@ -21,6 +21,7 @@ from environ.exceptions import MissingEnvValueError
 from engine import ASKING, Kind, Languages, LanguagesError, Limits, parse_languages, with_acknowledgement
 from engine.replies import TemplateBody
 from web import setting_values as values
+from web.whatsapp.numbers import BusinessNumber
 
 # Messages a second: what Meta gives a number at first.
 THROUGHPUT: Final = 80
@@ -44,16 +45,13 @@ class SettingsError(Exception):
 
 @attrs.frozen(kw_only=True)
 class WhatsApp:
-    """One business number and the way to it.
+    """The numbers of one business, the first first, and the way to them.
 
     `graph_url` is empty in local mode: there it is the server's own, known once that listens.
-    `throughput`: messages a second that the number may send.
+    `throughput`: messages a second that each number may send.
     """
 
-    phone_number_id: str
-    access_token: str = attrs.field(repr=False)
-    app_secret: str = attrs.field(repr=False)
-    verify_token: str = attrs.field(repr=False)
+    numbers: tuple[BusinessNumber, ...]
     graph_url: str
     throughput: int
     window_template: TemplateBody | None = None
@@ -109,9 +107,11 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What may never stand in a log, of whichever way to WhatsApp."""
         return (
-            self.whatsapp.access_token,
-            self.whatsapp.app_secret,
-            self.whatsapp.verify_token,
+            *(
+                secret
+                for number in self.whatsapp.numbers
+                for secret in (number.access_token, number.app_secret, number.verify_token)
+            ),
             *((self.twilio.auth_token,) if self.twilio else ()),
             *((self.dialog360.api_key, self.dialog360.webhook_secret) if self.dialog360 else ()),
         )
@@ -144,10 +144,10 @@ def _variable(name: str, meaning: str, read: Callable[[Any], _T], **default: Any
 
 @environ.config(frozen=True)
 class _WhatsAppVariables:
-    phone_number_id: str = _variable(
+    phone_number_ids: tuple[str, ...] = _variable(
         "WHATSAPP_PHONE_NUMBER_ID",
-        "id of the number that sends; all four credentials, or none",
-        values.phone_number_id,
+        "id of the number that sends, or of several, separated by commas; all four credentials, or none",
+        values.phone_number_ids,
     )
     access_token: str = _variable(
         "WHATSAPP_ACCESS_TOKEN", "what the Graph API knows us by; a secret", values.access_token
@@ -166,7 +166,7 @@ class _WhatsAppVariables:
     )
     throughput: int = _variable(
         "WHATSAPP_THROUGHPUT",
-        "messages a second that the number may send",
+        "messages a second that each number may send",
         values.throughput,
         default=str(THROUGHPUT),
     )
@@ -470,16 +470,46 @@ def _channel_limits(variables: _Variables, *, is_local: bool) -> dict[str, Any]:
 
 def _whatsapp(given: _WhatsAppVariables | None, new_secret: Callable[[], str]) -> WhatsApp:
     if given is None:
-        return WhatsApp(
+        number = BusinessNumber(
             phone_number_id=LOCAL_PHONE_NUMBER_ID,
             access_token=new_secret(),
             app_secret=new_secret(),
             verify_token=new_secret(),
-            graph_url="",
-            throughput=THROUGHPUT,
         )
-    # environ-config makes attrs classes, which mypy cannot see.
-    return WhatsApp(**attrs.asdict(given, recurse=False))  # type: ignore[arg-type]
+        return WhatsApp(numbers=(number,), graph_url="", throughput=THROUGHPUT)
+    return WhatsApp(
+        numbers=_numbers(given),
+        graph_url=given.graph_url,
+        throughput=given.throughput,
+        window_template=given.window_template,
+    )
+
+
+def _numbers(given: _WhatsAppVariables) -> tuple[BusinessNumber, ...]:
+    """Each number with its credentials: those of its place in a list, or those that are all numbers'."""
+    ids = given.phone_number_ids
+
+    def spread(name: str, value: str) -> list[str]:
+        # Of a single number they are never split: what people make up may hold a comma.
+        parts = [part.strip() for part in value.split(",")] if len(ids) > 1 else [value]
+        if len(parts) not in (1, len(ids)) or not all(parts):
+            raise SettingsError(
+                f"{name}: holds {len(parts)} for {len(ids)} numbers, or an empty one;"
+                " give one for all, or one for each, separated by commas"
+            )
+        return parts if len(parts) == len(ids) else parts * len(ids)
+
+    credentials = zip(
+        ids,
+        spread("WHATSAPP_ACCESS_TOKEN", given.access_token),
+        spread("WHATSAPP_APP_SECRET", given.app_secret),
+        spread("WHATSAPP_VERIFY_TOKEN", given.verify_token),
+        strict=True,
+    )
+    return tuple(
+        BusinessNumber(phone_number_id=id, access_token=token, app_secret=secret, verify_token=verify)
+        for id, token, secret, verify in credentials
+    )
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

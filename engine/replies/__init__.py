@@ -10,21 +10,25 @@ from engine.replies.choices import Button, ButtonsBody, ListBody, Row, Section
 from engine.replies.contacts import CardAddress, CardPhone, ContactCard, ContactsBody
 from engine.replies.encoding import decode_body, decode_reply, encode_body, encode_reply
 from engine.replies.media import (
+    INLINE_BYTES_MAX,
     AudioBody,
     DocumentBody,
     File,
     HeaderMedia,
     ImageBody,
+    Inline,
     Link,
     MediaBody,
     MediaId,
     StickerBody,
+    Upload,
     VideoBody,
 )
 from engine.replies.reply import REPLIES_MAX, Reply, as_replies
 from engine.replies.templates import CopyCode, QuickReply, TemplateBody, TemplateValue, UrlEnd
 
 __all__ = [
+    "INLINE_BYTES_MAX",
     "REPLIES_MAX",
     "AudioBody",
     "Body",
@@ -39,6 +43,7 @@ __all__ = [
     "File",
     "HeaderMedia",
     "ImageBody",
+    "Inline",
     "Link",
     "ListBody",
     "LocationBody",
@@ -53,6 +58,7 @@ __all__ = [
     "TemplateBody",
     "TemplateValue",
     "TextBody",
+    "Upload",
     "UrlEnd",
     "VideoBody",
     "as_replies",

@@ -1,6 +1,7 @@
 """Bodies and replies in JSON form, as the store keeps them."""
 
-from collections.abc import Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -15,6 +16,7 @@ from engine.replies.media import (
     DocumentBody,
     File,
     ImageBody,
+    Inline,
     Link,
     MediaId,
     StickerBody,
@@ -43,6 +45,7 @@ TAGS: Final[Mapping[type, str]] = {
     Link: "link",
     MediaId: "media_id",
     File: "file",
+    Inline: "inline",
     Button: "button",
     Section: "section",
     Row: "row",
@@ -54,8 +57,21 @@ TAGS: Final[Mapping[type, str]] = {
     UrlEnd: "url_end",
     CopyCode: "copy_code",
 }
-_TYPES: Final[Mapping[str, type]] = {tag: kind for kind, tag in TAGS.items()}
 _TAG: Final = "type"
+_BYTES_TAG: Final = "bytes"
+
+
+def _bytes(base64: str) -> bytes:
+    try:
+        return b64decode(base64, validate=True)
+    except ValueError as error:
+        raise ReplyError(f"bytes: {error}") from error
+
+
+_MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
+    **{tag: kind for kind, tag in TAGS.items()},
+    _BYTES_TAG: _bytes,
+}
 
 
 def encode_body(body: Body) -> dict[str, Any]:
@@ -72,6 +88,8 @@ def encode_body(body: Body) -> dict[str, Any]:
 def _encoded(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_encoded(item) for item in value]
+    if isinstance(value, bytes):
+        return {_TAG: _BYTES_TAG, "base64": b64encode(value).decode("ascii")}
     if type(value) not in TAGS:
         return value
     fields = {
@@ -101,10 +119,10 @@ def _decoded(value: Any) -> Any:
         return tuple(_decoded(item) for item in value)
     if not isinstance(value, Mapping):
         return value
-    kind = _TYPES.get(tag) if isinstance(tag := value.get(_TAG), str) else None
-    if kind is None:
+    make = _MAKERS.get(tag) if isinstance(tag := value.get(_TAG), str) else None
+    if make is None:
         raise ValueError(f"not the body of a reply: the type {tag!r} is not known")
-    return kind(**{name: _decoded(item) for name, item in value.items() if name != _TAG})
+    return make(**{name: _decoded(item) for name, item in value.items() if name != _TAG})
 
 
 def encode_reply(reply: Reply) -> dict[str, Any]:

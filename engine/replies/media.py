@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -21,6 +21,10 @@ from engine.replies.checks import (
 
 # "Image messages", "Video messages", "Document messages".
 CAPTION_CHARACTERS_MAX: Final = 1_024
+
+# Bytes.  It stands in the outbox and in the conversation, and is read with them: for what is made for one
+# message (a date, a ticket, a bill), not for films.
+INLINE_BYTES_MAX: Final = 64 * 1_024
 
 # "Supported media types" of Meta's page "Media", and ".jpg", which everybody writes for ".jpeg".
 MIME_TYPES: Final[Mapping[str, str]] = {
@@ -82,10 +86,33 @@ class File:
     @property
     def media_type(self) -> str:
         """Its MIME type; empty when none is given and its name tells none."""
-        return self.mime_type or MIME_TYPES.get(PurePath(self.path).suffix.lower(), "")
+        return _media_type(self)
 
 
-Source = Link | MediaId | File
+@attrs.frozen
+class Inline:
+    """A small file that is in the message itself, under a name; nothing has to be there later.
+
+    `mime_type` goes by the end of its name unless it is given.
+    """
+
+    name: str = attrs.field(repr=False, converter=as_text)
+    content: bytes = attrs.field(repr=False)
+    mime_type: str | None = attrs.field(default=None, converter=as_optional)
+
+    @property
+    def media_type(self) -> str:
+        """Its MIME type; empty when none is given and its name tells none."""
+        return _media_type(self)
+
+
+# What has to be uploaded before it is sent.
+Upload = File | Inline
+Source = Link | MediaId | Upload
+
+
+def _media_type(file: Upload) -> str:
+    return file.mime_type or MIME_TYPES.get(PurePath(file.name).suffix.lower(), "")
 
 
 @attrs.frozen
@@ -104,13 +131,18 @@ class MediaBody(Body):
                 check_url("source.url", url)
             case MediaId(id=id):
                 check_text("source.id", id)
-            case File():
-                self._check_file(self.source)
+            case File(path=path):
+                check_text("source.path", path)
+                self._check_type(self.source)
+            case Inline(name=name, content=content):
+                check_text("source.name", name)
+                _check_content(content)
+                self._check_type(self.source)
             case _:
-                raise ReplyError(f"source: a Link, a MediaId or a File, not {kind_of(self.source)}")
+                kind = kind_of(self.source)
+                raise ReplyError(f"source: a Link, a MediaId, a File or an Inline, not {kind}")
 
-    def _check_file(self, file: File) -> None:
-        check_text("source.path", file.path)
+    def _check_type(self, file: Upload) -> None:
         check_optional("source.mime_type", file.mime_type)
         if not file.media_type:
             raise ReplyError("source.mime_type: must be given, as the name of the file tells no type")
@@ -123,6 +155,15 @@ class MediaBody(Body):
     @property
     def text(self) -> str:
         return f"[{self.tag}]"
+
+
+def _check_content(content: Any) -> None:
+    if not isinstance(content, bytes):
+        raise ReplyError(f"source.content: bytes, not {kind_of(content)}")
+    if not content:
+        raise ReplyError("source.content: must not be empty")
+    if len(content) > INLINE_BYTES_MAX:
+        raise ReplyError(f"source.content: at most {INLINE_BYTES_MAX} bytes, this has {len(content)}")
 
 
 def _essence(mime_type: str) -> str:
@@ -162,7 +203,7 @@ class VideoBody(_CaptionedBody):
 
 @attrs.frozen
 class DocumentBody(_CaptionedBody):
-    """Any file, under the name `filename`; one of this machine has its own name unless another is given."""
+    """Any file, under the name `filename`; a File or an Inline has its own unless another is given."""
 
     tag = "document"
     called = "a document"
@@ -175,7 +216,7 @@ class DocumentBody(_CaptionedBody):
     @property
     def shown_name(self) -> str | None:
         """The name that it is shown under; None when there is none to know."""
-        return self.filename or (self.source.name if isinstance(self.source, File) else None)
+        return self.filename or (self.source.name if isinstance(self.source, Upload) else None)
 
 
 @attrs.frozen
@@ -190,7 +231,7 @@ class AudioBody(MediaBody):
     def __attrs_post_init__(self) -> None:
         MediaBody.__attrs_post_init__(self)
         check_flag("voice", self.voice)
-        if self.voice and isinstance(self.source, File) and _essence(self.source.media_type) != "audio/ogg":
+        if self.voice and isinstance(self.source, Upload) and _essence(self.source.media_type) != "audio/ogg":
             raise ReplyError(f"voice: a voice message is audio/ogg, this is {self.source.media_type}")
 
 

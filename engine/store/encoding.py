@@ -60,6 +60,7 @@ def encode_details(message: Message) -> str:
         "quoted": message.quoted,
         "referral": message.referral,
         "profile": message.profile,
+        "number": message.number,
         "raw": message.raw,
     }
     details: dict[str, Any] = {name: value for name, value in around.items() if value}

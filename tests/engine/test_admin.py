@@ -17,6 +17,7 @@ import trio
 from engine import (
     Answered,
     Call,
+    Identity,
     Message,
     OutboxRow,
     Outcome,
@@ -29,6 +30,7 @@ from engine import (
     StoreUnusable,
     Superseded,
     User,
+    at_number,
 )
 from engine.model import Delivery, DeliveryReport
 from engine.phases import Phase
@@ -88,6 +90,11 @@ def fill(path: Path, *changes: Change) -> None:
 
 def accept(id: str, *, user: User = ANNA, text: str = "text", at: float = NOW) -> Accept:
     return Accept(message=Message(id=id, user=user, text=text, timestamp=int(at)), at=at)
+
+
+def brought(id: str, user: User, identity: Identity) -> Accept:
+    """A message that says who wrote it."""
+    return Accept(message=Message(id=id, user=user, text="hi", timestamp=1, identity=identity), at=NOW)
 
 
 def row(id: str, message: str, *, user: User = ANNA, text: str = "reply", **fields: Any) -> OutboxRow:
@@ -463,6 +470,27 @@ def test_a_person_is_forgotten_everywhere(path: Path) -> None:
     assert forget(path) == Removed(messages=4, operations=2, calls=4, outbox=2, users=1)
     assert {table: look(path, f"SELECT * FROM {table}") for table in TABLES} == others  # noqa: S608
     assert forget(path) == Removed()
+
+
+def test_a_person_is_forgotten_at_every_number_of_the_business(path: Path) -> None:
+    """Who asks for it does not know the numbers apart; somebody else's stay."""
+    other = User(at_number("2065", ANNA.id))
+    stranger = User(at_number("2065", BEN.id))
+    for user, id in ((ANNA, "m1"), (other, "m2"), (stranger, "m3")):
+        identity = Identity(names=(user.id,), address=user.name)
+        fill(path, brought(id, user, identity))
+    assert forget(path) == Removed(messages=2, users=2)
+    assert look(path, "SELECT id, user_id FROM messages") == [("m3", stranger.id)]
+    assert look(path, "SELECT name FROM names") == [(stranger.id,)]
+
+
+def test_who_has_a_number_now_is_forgotten_and_not_who_had_it(path: Path) -> None:
+    """Ids of ours outlive a phone number: the old owner's conversation is still theirs."""
+    moved = Identity(names=(ANNA.id, "15550000009"), retired=(ANNA.id,), address="15550000009")
+    here = Identity(names=(ANNA.id,))
+    fill(path, brought("m1", ANNA, here), brought("m2", ANNA, moved), brought("m3", ANNA, here))
+    assert forget(path) == Removed(messages=1, users=1)
+    assert look(path, "SELECT id, user_id FROM messages ORDER BY id") == [("m1", ANNA.id), ("m2", ANNA.id)]
 
 
 def test_no_text_of_a_forgotten_person_is_left_in_the_files(path: Path) -> None:

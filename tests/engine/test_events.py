@@ -36,7 +36,7 @@ EXPECTED = {
     "outgoing_sent": "user_id row_id kind attempts seconds",
     "outgoing_delayed": "user_id row_id kind attempts wait_seconds error",
     "outgoing_given_up": "user_id row_id kind attempts error",
-    "outgoing_blocked": "error wait_seconds",
+    "outgoing_blocked": "error wait_seconds number",
     "outgoing_reported": "user_id row_id kind delivery error billable category conversation_id",
     "provider_told": "field value",
     "recovery_started": "operations messages",

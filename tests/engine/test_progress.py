@@ -76,7 +76,7 @@ async def test_typing_that_ends_in_the_instant_of_its_beginning_is_not_shown_aga
         return ""
 
     async with trio.open_nursery() as nursery:
-        signals = TypingSignals(nursery, out, Limits(), is_held=lambda: False)
+        signals = TypingSignals(nursery, out, Limits(), is_held=lambda user: False)
         for _ in range(2):
             signals.keep(TypingSignal(user=User("15551"), message_id="m1"))
             signals.release("15551")

@@ -24,6 +24,7 @@ from engine import (
     DocumentBody,
     File,
     ImageBody,
+    Inline,
     Link,
     ListBody,
     LocationBody,
@@ -41,7 +42,7 @@ from engine import (
     UrlEnd,
     VideoBody,
 )
-from engine.replies import as_replies, decode_body, decode_reply, encode_body, encode_reply
+from engine.replies import INLINE_BYTES_MAX, as_replies, decode_body, decode_reply, encode_body, encode_reply
 from engine.replies.encoding import TAGS
 from engine.replies.media import MIME_TYPES
 
@@ -62,6 +63,7 @@ BODIES: list[Body] = [
     VideoBody(MediaId("123"), "The room"),
     AudioBody(File("/srv/welcome.ogg", "audio/ogg; codecs=opus"), voice=True),
     DocumentBody(File(PurePath("/srv/menu.pdf")), "The menu", "Menu.pdf"),
+    DocumentBody(Inline("Easter.ics", bytes(range(256)), "text/calendar")),
     StickerBody(File("hello.webp")),
     LocationBody(47, 8.5, "Linde", "Lindenhof 4"),
     ContactsBody(
@@ -219,6 +221,12 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("source.url: must not be empty", lambda: ImageBody(Link(""))),
     ("source.id: must not be empty", lambda: ImageBody(MediaId(""))),
     ("source.path: must not be empty", lambda: ImageBody(File(""))),
+    ("source.name: must not be empty", lambda: DocumentBody(Inline("", b"a", "text/plain"))),
+    ("source.content: must not be empty", lambda: DocumentBody(Inline("a.txt", b""))),
+    (
+        "source.content: at most 65536 bytes, this has 65537",
+        lambda: DocumentBody(Inline("a.txt", b"x" * 65_537)),
+    ),
     ("cards[0].name: must not be empty", lambda: ContactsBody([ContactCard("")])),
     ("cards[0].phones[0].phone: must not be empty", lambda: card(phones=[""])),
     ("cards[0].emails[1]: must not be empty", lambda: card(emails=["a@example.com", ""])),
@@ -284,6 +292,18 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "source.mime_type: must be given, as the name of the file tells no type",
         lambda: DocumentBody(File("data.parquet")),
     ),
+    (
+        "source.mime_type: must be given, as the name of the file tells no type",
+        lambda: DocumentBody(Inline("Easter.ics", b"BEGIN:VCALENDAR")),
+    ),
+    (
+        "source.mime_type: an image is image/jpeg or image/png, this is text/plain",
+        lambda: ImageBody(Inline("room.txt", b"a")),
+    ),
+    (
+        "voice: a voice message is audio/ogg, this is audio/mpeg",
+        lambda: AudioBody(Inline("welcome.mp3", b"ID3"), voice=True),
+    ),
     ('source.mime_type: a type as "image/png"', lambda: DocumentBody(File("data.x", "a/b\r\nc: d"))),
     (
         "source.mime_type: an image is image/jpeg or image/png, this is image/webp",
@@ -313,8 +333,14 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ),
     ("sections[0].rows: a list, not Row", lambda: ListBody("?", "Times", [Section(anything(ROWS[0]))])),
     ("sections[0].rows[0]: a Row, not str", lambda: ListBody("?", "Times", [Section(anything(["18:00"]))])),
-    ("source: a Link, a MediaId or a File, not str", lambda: ImageBody(anything("https://example.com"))),
+    (
+        "source: a Link, a MediaId, a File or an Inline, not str",
+        lambda: ImageBody(anything("https://example.com")),
+    ),
     ("source.path: a text, not int", lambda: ImageBody(File(anything(5), "image/png"))),
+    ("source.name: a text, not int", lambda: ImageBody(Inline(anything(5), b"a", "image/png"))),
+    ("source.content: bytes, not str", lambda: DocumentBody(Inline("a.txt", anything("a")))),
+    ("source.content: bytes, not bytearray", lambda: DocumentBody(Inline("a.txt", bytearray(b"a")))),
     ("caption: a text, not int", lambda: ImageBody(LINK, anything(5))),
     ("filename: a text, not int", lambda: DocumentBody(LINK, filename=anything(5))),
     ("voice: True or False, not int", lambda: AudioBody(LINK, voice=anything(1))),
@@ -426,6 +452,8 @@ def test_a_files_type_goes_by_the_end_of_its_name(suffix: str, mime_type: str) -
     assert File(f"/srv/file{suffix}").media_type == mime_type
     assert File(f"/srv/file{suffix.upper()}").media_type == mime_type
     assert File(f"/srv/file{suffix}", "text/csv").media_type == "text/csv"
+    assert Inline(f"file{suffix.upper()}", b"a").media_type == mime_type
+    assert Inline(f"file{suffix}", b"a", "text/csv").media_type == "text/csv"
 
 
 def test_a_document_may_be_of_any_type() -> None:
@@ -433,8 +461,17 @@ def test_a_document_may_be_of_any_type() -> None:
     assert DocumentBody(File("list.csv", "text/csv")).source == File("list.csv", "text/csv")
 
 
-def test_a_document_of_this_machine_has_its_name() -> None:
+def test_a_file_in_a_message_may_have_64_kib() -> None:
+    """The bound itself passes."""
+    largest = DocumentBody(Inline("a.txt", b"x" * INLINE_BYTES_MAX))
+    assert INLINE_BYTES_MAX == 65_536
+    assert decode_body(through_json(encode_body(largest))) == largest
+
+
+def test_a_document_that_is_here_has_its_name() -> None:
     """Unless another is given; a link and an id tell none."""
+    assert DocumentBody(Inline("Easter.ics", b"a", "text/calendar")).shown_name == "Easter.ics"
+    assert DocumentBody(Inline("a.txt", b"a"), filename="Easter.txt").shown_name == "Easter.txt"
     assert DocumentBody(File("/srv/menu.pdf")).shown_name == "menu.pdf"
     assert DocumentBody(File("/srv/menu.pdf"), filename="Menu.pdf").shown_name == "Menu.pdf"
     assert DocumentBody(LINK).shown_name is None
@@ -490,6 +527,7 @@ SECRET = "my secret"  # noqa: S105  # words
         ButtonsBody(SECRET, [Button(SECRET, SECRET)], SECRET, SECRET),
         ListBody(SECRET, SECRET, [Section([Row(SECRET, SECRET, SECRET)], SECRET)], SECRET, SECRET),
         DocumentBody(File(SECRET, "text/plain"), SECRET, SECRET),
+        DocumentBody(Inline(SECRET, SECRET.encode(), "text/plain")),
         ImageBody(Link("https://example.com/mysecret")),
         LocationBody(1.5, 2.5, SECRET, SECRET),
         ContactsBody([ContactCard(SECRET, [SECRET], [SECRET], [SECRET], [CardAddress(street=SECRET)])]),
@@ -564,6 +602,15 @@ def test_a_body_in_json_form_has_its_type_and_what_is_set() -> None:
     }
 
 
+def test_a_file_in_a_message_is_kept_in_base64() -> None:
+    """JSON has no bytes."""
+    assert encode_body(DocumentBody(Inline("a.txt", b"\x00Hi")))["source"] == {
+        "type": "inline",
+        "name": "a.txt",
+        "content": {"type": "bytes", "base64": "AEhp"},
+    }
+
+
 def through_json(encoded: object) -> Any:
     """What comes back of a text column."""
     return msgspec.json.decode(msgspec.json.encode(encoded))
@@ -588,6 +635,7 @@ sources = (
     st.builds(Link, st.just("https://example.com/") | st.just("http://example.com/ä?b=c"))
     | st.builds(MediaId, texts)
     | st.builds(File, texts, st.just("image/png"))
+    | st.builds(Inline, texts, st.binary(min_size=1, max_size=200), st.just("image/png"))
 )
 images = st.builds(ImageBody, sources, optional)
 headers = st.builds(ImageBody, sources) | st.builds(DocumentBody, sources, filename=optional)
@@ -685,6 +733,11 @@ def test_a_type_of_body_that_is_not_known_is_not_encoded() -> None:
         encode_body(OwnBody())
 
 
+def inline(base64: object) -> dict[str, Any]:
+    """A file in a message, whose bytes are written down like this."""
+    return {"type": "inline", "name": "a.txt", "content": {"type": "bytes", "base64": base64}}
+
+
 @pytest.mark.parametrize(
     ("encoded", "said"),
     [
@@ -698,6 +751,9 @@ def test_a_type_of_body_that_is_not_known_is_not_encoded() -> None:
         ({"type": "text", "text": 5}, "text: a text, not int"),
         ({"type": "button", "id": "a", "title": "A"}, "not the body of a reply: Button"),
         ({"type": "reaction", "message_id": "", "emoji": ""}, "message_id: must not be empty"),
+        ({"type": "document", "source": inline("AEh%p")}, "not the body of a reply: bytes: "),
+        ({"type": "document", "source": inline("é")}, "not the body of a reply: bytes: "),
+        ({"type": "document", "source": inline(5)}, "not the body of a reply: "),
         ([], "not the body of a reply: tuple"),
         (None, "not the body of a reply: None"),
     ],

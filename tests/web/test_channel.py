@@ -11,6 +11,7 @@ from web.channel import Channel, Request
 from web.dialog360.channel import Dialog360Channel
 from web.twilio.channel import TwilioChannel
 from web.whatsapp.channel import CloudChannel
+from web.whatsapp.numbers import BusinessNumber
 from web.whatsapp.payloads import parse
 from web.whatsapp.signature import SIGNATURE_HEADER, sign
 
@@ -24,8 +25,9 @@ SECRETS = {
 
 def meta(**changed: str) -> CloudChannel:
     """Meta's door with made-up credentials."""
-    given = {"phone_number_id": "1065", "graph_url": "https://graph.invalid/v26.0", **SECRETS}
-    return CloudChannel(**{**given, **changed})
+    given = {"phone_number_id": "1065", "graph_url": "https://graph.invalid/v26.0", **SECRETS, **changed}
+    graph_url = given.pop("graph_url")
+    return CloudChannel(numbers=(BusinessNumber(**given),), graph_url=graph_url)
 
 
 DOORS: tuple[Channel, ...] = (

@@ -5,6 +5,7 @@ from web.doors import door_of
 from web.settings import load_settings
 from web.twilio.channel import TwilioChannel
 from web.whatsapp.channel import CloudChannel
+from web.whatsapp.numbers import BusinessNumber
 
 
 def test_twilios_door_has_the_public_address_of_the_webhook() -> None:
@@ -44,12 +45,14 @@ def test_metas_door_has_the_credentials_and_the_address_that_is_set() -> None:
             "WHATSAPP_VERIFY_TOKEN": "verify",
         }
     )
-    assert door_of(settings, graph_url="http://127.0.0.1:1/v26.0") == CloudChannel(
+    number = BusinessNumber(
         phone_number_id="1065",
         access_token="token",  # noqa: S106
         app_secret="app secret",  # noqa: S106
         verify_token="verify",  # noqa: S106
-        graph_url="https://graph.facebook.com/v26.0",
+    )
+    assert door_of(settings, graph_url="http://127.0.0.1:1/v26.0") == CloudChannel(
+        numbers=(number,), graph_url="https://graph.facebook.com/v26.0"
     )
 
 
@@ -57,4 +60,4 @@ def test_without_credentials_metas_door_leads_to_the_server_itself() -> None:
     """To the address that is known once the server listens."""
     door = door_of(load_settings({}, new_secret=lambda: "made up"), graph_url="http://127.0.0.1:1/v26.0")
     assert isinstance(door, CloudChannel)
-    assert (door.graph_url, door.access_token) == ("http://127.0.0.1:1/v26.0", "made up")
+    assert (door.graph_url, door.numbers[0].access_token) == ("http://127.0.0.1:1/v26.0", "made up")

@@ -18,6 +18,7 @@ from engine import (
     DocumentBody,
     File,
     ImageBody,
+    Inline,
     Link,
     ListBody,
     LocationBody,
@@ -345,13 +346,15 @@ def test_a_body_that_whatsapp_has_not_is_refused() -> None:
         request(Hologram())
 
 
-# Files of this machine ----------------------------------------------------------------------------
+# Files to upload ----------------------------------------------------------------------------
 
 WITH_FILES: list[tuple[Body, Body]] = [
     (ImageBody(FILE, "Room"), ImageBody(ID, "Room")),
     (AudioBody(File("a.ogg"), voice=True), AudioBody(ID, voice=True)),
     (StickerBody(File("a.webp")), StickerBody(ID)),
     (DocumentBody(File("/srv/menu.pdf")), DocumentBody(ID, filename="menu.pdf")),
+    (DocumentBody(Inline("menu.pdf", b"%PDF")), DocumentBody(ID, filename="menu.pdf")),
+    (ImageBody(Inline("a.png", b"PNG")), ImageBody(ID)),
     (DocumentBody(File("/srv/menu.pdf"), "Menu", "M.pdf"), DocumentBody(ID, "Menu", "M.pdf")),
     (ButtonsBody("?", DAYS, ImageBody(FILE), "F"), ButtonsBody("?", DAYS, ImageBody(ID), "F")),
     (TemplateBody("t", "en", ["a"], VideoBody(File("a.mp4"))), TemplateBody("t", "en", ["a"], VideoBody(ID))),
@@ -362,7 +365,7 @@ WITH_FILES: list[tuple[Body, Body]] = [
 def test_a_file_is_uploaded_before_its_message_is_written(body: Body, uploaded: Body) -> None:
     """Wherever it stands: it is named, refused as it is, and sent once its id is in its place."""
     assert file_of(body) is not None
-    with pytest.raises(SendRefused, match=r"^a file of this machine must be uploaded before it is sent$"):
+    with pytest.raises(SendRefused, match=r"^a file must be uploaded before it is sent$"):
         request(body)
     assert with_media_id(body, ID.id) == uploaded
     assert file_of(uploaded) is None
@@ -388,7 +391,7 @@ def test_a_document_keeps_the_name_of_its_file() -> None:
     ],
 )
 def test_nothing_else_is_uploaded(body: Body) -> None:
-    """What has no file of this machine goes out as it is."""
+    """What has no file of its own goes out as it is."""
     assert file_of(body) is None
 
 

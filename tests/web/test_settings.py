@@ -62,21 +62,21 @@ def test_without_any_variable_it_is_local_mode_with_the_documented_defaults() ->
 
 def test_local_credentials_are_made_up_anew_at_each_start() -> None:
     """Nobody can know them, so nobody else can sign; where replies go is known when the server listens."""
-    one, other = load_settings({}).whatsapp, load_settings({}).whatsapp
+    one, other = (load_settings({}).whatsapp.numbers[0] for _ in range(2))
     made_up = {one.access_token, one.app_secret, one.verify_token}
     made_up |= {other.access_token, other.app_secret, other.verify_token}
     assert len(made_up) == 6
     assert all(len(secret) >= 32 for secret in made_up)
     assert one.phone_number_id == other.phone_number_id
     assert one.phone_number_id.isdigit()
-    assert one.graph_url == ""
+    assert load_settings({}).whatsapp.graph_url == ""
 
 
 def test_chance_enters_through_one_door() -> None:
     """A test knows the credentials."""
     numbers = itertools.count(1)
-    whatsapp = load_settings({}, new_secret=lambda: f"secret{next(numbers)}").whatsapp
-    assert (whatsapp.access_token, whatsapp.app_secret, whatsapp.verify_token) == (
+    [number] = load_settings({}, new_secret=lambda: f"secret{next(numbers)}").whatsapp.numbers
+    assert (number.access_token, number.app_secret, number.verify_token) == (
         "secret1",
         "secret2",
         "secret3",
@@ -137,10 +137,10 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
     assert not settings.is_local
     assert settings.whatsapp.graph_url == "https://graph.example.org/v27.0"
     assert settings.whatsapp.throughput == 1000
-    assert settings.whatsapp.access_token == CREDENTIALS["WHATSAPP_ACCESS_TOKEN"]
-    assert settings.whatsapp.app_secret == CREDENTIALS["WHATSAPP_APP_SECRET"]
-    assert settings.whatsapp.verify_token == CREDENTIALS["WHATSAPP_VERIFY_TOKEN"]
-    assert settings.whatsapp.phone_number_id == CREDENTIALS["WHATSAPP_PHONE_NUMBER_ID"]
+    assert settings.whatsapp.numbers[0].access_token == CREDENTIALS["WHATSAPP_ACCESS_TOKEN"]
+    assert settings.whatsapp.numbers[0].app_secret == CREDENTIALS["WHATSAPP_APP_SECRET"]
+    assert settings.whatsapp.numbers[0].verify_token == CREDENTIALS["WHATSAPP_VERIFY_TOKEN"]
+    assert settings.whatsapp.numbers[0].phone_number_id == CREDENTIALS["WHATSAPP_PHONE_NUMBER_ID"]
     assert settings.assistant == "my_bot:assistant"
     assert settings.database_path == Path("/var/lib/midstream/messages.db")
     assert (settings.host, settings.port) == ("0.0.0.0", 80)  # noqa: S104
@@ -245,12 +245,72 @@ def test_a_credential_that_cannot_work_is_refused_without_showing_it(name: str, 
 def test_a_token_is_accepted_exactly_when_a_header_can_carry_it(token: str) -> None:
     """The client would refuse any other when the server is up already."""
     try:
-        accepted = load_settings({**CREDENTIALS, "WHATSAPP_ACCESS_TOKEN": token}).whatsapp.access_token
+        accepted = (
+            load_settings({**CREDENTIALS, "WHATSAPP_ACCESS_TOKEN": token}).whatsapp.numbers[0].access_token
+        )
     except SettingsError:
         assert not all("!" <= one <= "~" for one in token)
     else:
         assert accepted == token
         assert all("!" <= one <= "~" for one in token)
+
+
+def test_several_numbers_share_what_is_given_once() -> None:
+    """One app, one system user: only the numbers differ."""
+    given = {**CREDENTIALS, "WHATSAPP_PHONE_NUMBER_ID": "1065, 2065"}
+    numbers = load_settings(given).whatsapp.numbers
+    assert [each.phone_number_id for each in numbers] == ["1065", "2065"]
+    for each in numbers:
+        assert each.access_token == CREDENTIALS["WHATSAPP_ACCESS_TOKEN"]
+        assert each.app_secret == CREDENTIALS["WHATSAPP_APP_SECRET"]
+        assert each.verify_token == CREDENTIALS["WHATSAPP_VERIFY_TOKEN"]
+
+
+def test_several_numbers_may_have_credentials_of_their_own() -> None:
+    """By their places in the lists; none of them is shown, each is kept out of the logs."""
+    settings = load_settings(
+        {
+            "WHATSAPP_PHONE_NUMBER_ID": "1065,2065",
+            "WHATSAPP_ACCESS_TOKEN": "token1,token2",
+            "WHATSAPP_APP_SECRET": "secret1,secret2",
+            "WHATSAPP_VERIFY_TOKEN": "verify",
+        }
+    )
+    assert [(each.access_token, each.app_secret) for each in settings.whatsapp.numbers] == [
+        ("token1", "secret1"),
+        ("token2", "secret2"),
+    ]
+    assert set(settings.secrets) == {"token1", "token2", "secret1", "secret2", "verify"}
+    assert not any(secret in repr(settings) for secret in settings.secrets)
+
+
+def test_of_one_number_a_credential_may_hold_a_comma() -> None:
+    """What people make up is theirs."""
+    numbers = load_settings({**CREDENTIALS, "WHATSAPP_VERIFY_TOKEN": "one,two"}).whatsapp.numbers
+    assert [each.verify_token for each in numbers] == ["one,two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "count"),
+    [
+        ("WHATSAPP_ACCESS_TOKEN", "t1,t2", 2),
+        ("WHATSAPP_APP_SECRET", "s1,s2,s3,s4", 4),
+        ("WHATSAPP_VERIFY_TOKEN", "v1,,v3", 3),
+    ],
+)
+def test_credentials_that_do_not_fit_the_numbers_are_refused(name: str, value: str, count: int) -> None:
+    """Whose is whose could only be guessed; none is quoted."""
+    assert refusal(**{**CREDENTIALS, "WHATSAPP_PHONE_NUMBER_ID": "1,2,3", name: value}) == (
+        f"{name}: holds {count} for 3 numbers, or an empty one;"
+        " give one for all, or one for each, separated by commas"
+    )
+
+
+def test_a_number_that_is_named_twice_is_refused() -> None:
+    """A slip in a list."""
+    assert refusal(**{**CREDENTIALS, "WHATSAPP_PHONE_NUMBER_ID": "1,2,1"}) == (
+        "WHATSAPP_PHONE_NUMBER_ID: names a number twice; leave one of them out"
+    )
 
 
 # The Graph URL ------------------------------------------------------------------------------------

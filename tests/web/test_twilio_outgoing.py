@@ -13,6 +13,7 @@ from engine.replies import (
     DocumentBody,
     File,
     ImageBody,
+    Inline,
     Link,
     ListBody,
     LocationBody,
@@ -97,6 +98,7 @@ def test_a_sound_is_its_link(body: Body) -> None:
         VideoBody(File("/srv/bot/a.mp4")),
         AudioBody(MediaId("17")),
         DocumentBody(File("/srv/bot/menu.pdf"), "Our menu"),
+        DocumentBody(Inline("menu.pdf", b"room"), "Our menu"),
         StickerBody(MediaId("17")),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from engine import SendBlocked, SendDelayed, SendError, SendRefused
+from engine.replies import File, Inline
 from web.posting import ANSWER_BYTES_MAX
 from web.whatsapp.upload import (
     AUDIO_BYTES_MAX,
@@ -119,7 +120,7 @@ async def upload(url: str, path: Path, mime_type: str = "application/pdf", secon
     """One upload, by a client of its own."""
     async with open_http() as http:
         return await upload_media(
-            http, url, str(path), mime_type, token=TOKEN.encode(), seconds_max=seconds_max
+            http, url, File(str(path), mime_type), token=TOKEN.encode(), seconds_max=seconds_max
         )
 
 
@@ -182,6 +183,17 @@ async def test_an_odd_end_of_a_name_is_left_out(tmp_path: Path, name: str) -> No
     assert b'name="file"; filename="file"\r\n' in server.requests[0][2]
 
 
+async def test_a_file_in_the_message_is_uploaded_as_any_other() -> None:
+    """From memory; the form is the same, and tells no more of its name."""
+    file = Inline("Easter for Anna.ics", CONTENT[:60_000], "text/calendar")
+    async with open_server(answer(200, UPLOADED)) as server, open_http() as http:
+        assert await upload_media(http, server.url, file, token=b"t") == "1037543291543636"
+    [(_, headers, body)] = server.requests
+    assert int(headers["content-length"]) == len(body)
+    assert b'filename="file.ics"\r\nContent-Type: text/calendar\r\n\r\n' + file.content + b"\r\n--" in body
+    assert b"Anna" not in body
+
+
 async def test_a_file_is_read_bit_by_bit(tmp_path: Path) -> None:
     """A document of 100 MB may not stand in memory: what goes out at once is a small part of it."""
     path = tmp_path / "large.pdf"
@@ -200,7 +212,7 @@ async def test_a_file_is_read_bit_by_bit(tmp_path: Path) -> None:
             return httpx2.Response(200, stream=httpx2.ByteStream(json.dumps(UPLOADED).encode()))
 
     async with httpx2.AsyncClient(transport=Transport()) as http:
-        await upload_media(http, "https://graph.invalid/media", str(path), "application/pdf", token=b"t")
+        await upload_media(http, "https://graph.invalid/media", File(str(path)), token=b"t")
     assert largest == 65_536
 
 
@@ -426,7 +438,7 @@ async def test_a_file_that_grows_is_sent_as_long_as_it_was(menu: Path) -> None:
     """Its length stands in the head of the request."""
     transport = Changing(menu, b"x" * 1_000_000)
     async with httpx2.AsyncClient(transport=transport) as http:
-        await upload_media(http, "https://graph.invalid/media", str(menu), "application/pdf", token=b"t")
+        await upload_media(http, "https://graph.invalid/media", File(str(menu)), token=b"t")
     assert transport.written == transport.announced
 
 
@@ -434,7 +446,7 @@ async def test_a_file_that_shrinks_is_tried_again(menu: Path) -> None:
     """What was announced cannot be sent; the next attempt measures it anew."""
     async with httpx2.AsyncClient(transport=Changing(menu, b"short")) as http:
         with pytest.raises(SendDelayed, match=r"^the file was not uploaded: it became shorter meanwhile$"):
-            await upload_media(http, "https://graph.invalid/media", str(menu), "application/pdf", token=b"t")
+            await upload_media(http, "https://graph.invalid/media", File(str(menu)), token=b"t")
 
 
 async def test_a_cancelled_upload_leaves_nothing_open(menu: Path, nursery: trio.Nursery) -> None:
@@ -447,9 +459,9 @@ async def test_a_cancelled_upload_leaves_nothing_open(menu: Path, nursery: trio.
     ):
         with trio.CancelScope() as scope:
             nursery.start_soon(cancel_after, arrived, scope)
-            await upload_media(http, server.url, str(menu), "application/pdf", token=b"t")
+            await upload_media(http, server.url, File(str(menu)), token=b"t")
         assert scope.cancelled_caught
-        assert await upload_media(http, other.url, str(menu), "application/pdf", token=b"t") == UPLOADED["id"]
+        assert await upload_media(http, other.url, File(str(menu)), token=b"t") == UPLOADED["id"]
 
 
 async def test_an_upload_that_is_cut_in_its_middle_leaves_nothing_open(
@@ -462,7 +474,7 @@ async def test_an_upload_that_is_cut_in_its_middle_leaves_nothing_open(
     async with open_server(hang(arrived), reads_bodies=False) as server, open_http() as http:
         with trio.CancelScope() as scope:
             nursery.start_soon(cancel_after, arrived, scope)
-            await upload_media(http, server.url, str(path), "application/pdf", token=b"t")
+            await upload_media(http, server.url, File(str(path)), token=b"t")
         assert scope.cancelled_caught
 
 

@@ -1,7 +1,7 @@
 """Meta's own door: its Cloud API, with an app whose secret signs each webhook."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import ClassVar
 
 import attrs
@@ -11,49 +11,73 @@ from engine.content import MediaSource
 from web.channel import Request, Thanks
 from web.whatsapp.client import TEXT_CHARACTERS_MAX, open_client
 from web.whatsapp.media import open_media
+from web.whatsapp.numbers import BusinessNumber, MediaByNumber, OutboundByNumber, by_number
 from web.whatsapp.payloads import Webhook, parse
 from web.whatsapp.signature import SIGNATURE_HEADER, is_signed, is_token
 
 
 @attrs.frozen(kw_only=True)
 class CloudChannel:
-    """A `Channel` of one business number at Meta."""
+    """A `Channel` of the numbers of one business at Meta: at least one, the first first."""
 
-    phone_number_id: str
-    access_token: str = attrs.field(repr=False)
-    app_secret: str = attrs.field(repr=False)
-    verify_token: str = attrs.field(repr=False)
+    numbers: tuple[BusinessNumber, ...]
     graph_url: str
 
     text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
     thanks: ClassVar[Thanks] = Thanks()
 
     def challenge(self, arguments: Mapping[str, str]) -> str | None:
-        """The challenge back, for a subscription that carries the right token."""
+        """The challenge back, for a subscription that carries a right token."""
         if arguments.get("hub.mode") != "subscribe":
             return None
-        if not is_token(arguments.get("hub.verify_token"), self.verify_token):
-            return None
-        return arguments.get("hub.challenge")
+        # Each is compared, so that the time tells of none.
+        known = [is_token(arguments.get("hub.verify_token"), each.verify_token) for each in self.numbers]
+        return arguments.get("hub.challenge") if any(known) else None
 
     def read(self, request: Request) -> Webhook | None:
         """What a signed body holds."""
-        if not is_signed(request.body, request.header(SIGNATURE_HEADER), self.app_secret):
+        header = request.header(SIGNATURE_HEADER)
+        secrets = dict.fromkeys(each.app_secret for each in self.numbers)
+        right = {secret for secret in secrets if is_signed(request.body, header, secret)}
+        signed = {each.phone_number_id for each in self.numbers if each.app_secret in right}
+        if not signed:
             return None
-        return parse(request.body)
+        return by_number(parse(request.body), [each.phone_number_id for each in self.numbers], signed)
 
-    def open_media(self) -> AbstractAsyncContextManager[MediaSource]:
+    @asynccontextmanager
+    async def open_media(self) -> AsyncIterator[MediaSource]:
         """The Graph API, and where it says that files are."""
-        return open_media(
-            graph_url=self.graph_url,
-            phone_number_id=self.phone_number_id,
-            access_token=self.access_token,
-        )
+        async with AsyncExitStack() as stack:
+            sources = {
+                key: await stack.enter_async_context(
+                    open_media(
+                        graph_url=self.graph_url,
+                        phone_number_id=number.phone_number_id,
+                        access_token=number.access_token,
+                    )
+                )
+                for key, number in self._by_key.items()
+            }
+            yield MediaByNumber(sources)
 
-    def open(self) -> AbstractAsyncContextManager[Outbound]:
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Outbound]:
         """The Graph API."""
-        return open_client(
-            graph_url=self.graph_url,
-            phone_number_id=self.phone_number_id,
-            access_token=self.access_token,
-        )
+        async with AsyncExitStack() as stack:
+            ways = {
+                key: await stack.enter_async_context(
+                    open_client(
+                        graph_url=self.graph_url,
+                        phone_number_id=number.phone_number_id,
+                        access_token=number.access_token,
+                    )
+                )
+                for key, number in self._by_key.items()
+            }
+            yield OutboundByNumber(ways)
+
+    @property
+    def _by_key(self) -> dict[str, BusinessNumber]:
+        """The numbers as `User.number` has them."""
+        first, *further = self.numbers
+        return {"": first, **{each.phone_number_id: each for each in further}}

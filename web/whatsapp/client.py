@@ -104,8 +104,7 @@ class GraphClient:
             media_id = await upload_media(
                 self._poster.http,
                 f"{self._url.removesuffix('/messages')}/media",
-                file.path,
-                file.media_type,
+                file,
                 token=self._secret,
                 classify=self._classify,
             )

@@ -1,6 +1,6 @@
 """The Graph API's request for a message that goes out, by what its body holds.
 
-Rule 1: a file of this machine is uploaded before: `file_of` says which one, `with_media_id` puts the id in.
+Rule 1: a file that is no link is uploaded before: `file_of` says which one, `with_media_id` puts the id in.
 Rule 2: what is not set is left out, never sent as null or empty.
 Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/messages
 """
@@ -20,7 +20,6 @@ from engine.replies import (
     ContactsBody,
     CopyCode,
     DocumentBody,
-    File,
     HeaderMedia,
     ImageBody,
     Link,
@@ -34,6 +33,7 @@ from engine.replies import (
     TemplateBody,
     TemplateValue,
     TextBody,
+    Upload,
     UrlEnd,
     VideoBody,
 )
@@ -75,10 +75,10 @@ def _is_phone(user_id: str) -> bool:
 # Files --------------------------------------------------------------------------------------------
 
 
-def file_of(body: Body) -> File | None:
-    """The file of this machine that must be uploaded before the body is sent; a body has at most one."""
+def file_of(body: Body) -> Upload | None:
+    """The file that must be uploaded before the body is sent; a body has at most one."""
     media = _media_of(body)
-    return media.source if media is not None and isinstance(media.source, File) else None
+    return media.source if media is not None and isinstance(media.source, Upload) else None
 
 
 def with_media_id(body: Body, media_id: str) -> Body:
@@ -150,7 +150,7 @@ def _source(body: MediaBody) -> dict[str, str]:
             return {"link": url}
         case MediaId(id=id):
             return {"id": id}
-    raise SendRefused("a file of this machine must be uploaded before it is sent")
+    raise SendRefused("a file must be uploaded before it is sent")
 
 
 def _set(**fields: Any) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class _Change(msgspec.Struct):
 
 
 class _Value(msgspec.Struct):
+    metadata: Any = None
     contacts: Any = None
     messages: Any = None
     message_echoes: Any = None
@@ -202,9 +203,9 @@ def _read_change(change: _Change) -> Iterator[_Item]:
 
 
 def _read_value(value: _Value) -> Iterator[_Item]:
-    profiles = _profiles(value.contacts)
+    profiles, number = _profiles(value.contacts), _number(value.metadata)
     for message in items_of(value.messages):
-        reader = partial(_read_message, raw=message, profiles=profiles)
+        reader = partial(_read_message, raw=message, profiles=profiles, number=number)
         yield from _read(message, _Message, reader, "message:malformed")
     for status in items_of(value.statuses):
         yield from _read(status, _Status, _read_status, "status:malformed")
@@ -215,9 +216,9 @@ def _read_value(value: _Value) -> Iterator[_Item]:
 
 
 def _read_echoes(value: _Value) -> Iterator[_Item]:
-    profiles = _profiles(value.contacts)
+    profiles, number = _profiles(value.contacts), _number(value.metadata)
     for echo in items_of(value.message_echoes):
-        reader = partial(_read_echo, raw=echo, profiles=profiles)
+        reader = partial(_read_echo, raw=echo, profiles=profiles, number=number)
         yield from _read(echo, _Message, reader, "message:malformed")
     if codes := _codes(value.errors):
         yield Unhandled("error", codes)
@@ -228,7 +229,9 @@ def _read_echoes(value: _Value) -> Iterator[_Item]:
 # Messages -----------------------------------------------------------------------------------------
 
 
-def _read_message(message: _Message, raw: Any, profiles: Mapping[str, Profile]) -> Iterator[_Item]:
+def _read_message(
+    message: _Message, raw: Any, profiles: Mapping[str, Profile], number: str
+) -> Iterator[_Item]:
     item = cleaned(raw)
     content = content_of(item)
     if message.type == "text" and isinstance(content, Unknown):
@@ -240,17 +243,17 @@ def _read_message(message: _Message, raw: Any, profiles: Mapping[str, Profile]) 
         else:
             identity = _identity(phone, scoped, user_id_of(message.from_parent_user_id))
         profile = profiles.get(phone or "") or profiles.get(scoped or "")
-        yield from _made(message, identity, content, item, profile)
+        yield from _made(message, identity, content, item, profile, number)
 
 
-def _read_echo(echo: _Message, raw: Any, profiles: Mapping[str, Profile]) -> Iterator[_Item]:
+def _read_echo(echo: _Message, raw: Any, profiles: Mapping[str, Profile], number: str) -> Iterator[_Item]:
     item = cleaned(raw)
     # As the app's user typed it: with a plus, or without.
     to = echo.to.removeprefix("+") if isinstance(echo.to, str) else None
     phone, scoped = phone_of(to), user_id_of(echo.to_user_id)
     profile = profiles.get(phone or "") or profiles.get(scoped or "")
     identity = _identity(phone, scoped, user_id_of(echo.to_parent_user_id))
-    yield from _made(echo, identity, Echo(content=content_of(item)), item, profile)
+    yield from _made(echo, identity, Echo(content=content_of(item)), item, profile, number)
 
 
 def _made(
@@ -259,6 +262,7 @@ def _made(
     content: Content,
     item: Mapping[str, Any],
     profile: Profile | None,
+    number: str,
 ) -> Iterator[_Item]:
     if message.group_id:
         # A group is one conversation; which of its people wrote is in `raw`.
@@ -280,6 +284,7 @@ def _made(
             quoted=quoted_of(item),
             referral=referral_of(item),
             profile=profile,
+            number=number,
             raw=item,
         )
         if not isinstance(content, Unsupported) and (codes := _codes(message.errors)):
@@ -322,6 +327,11 @@ def _without_text(item: Mapping[str, Any]) -> Unhandled:
     if isinstance(object_of(item.get("text")).get("body"), str):
         return Unhandled("message:text_empty", "its text shows nothing")
     return Unhandled("message:malformed", "it is a text without a body")
+
+
+def _number(metadata: Any) -> str:
+    """Meta's id of the number that was written to; empty when it is not said."""
+    return id_of(object_of(metadata).get("phone_number_id")) or ""
 
 
 def _profiles(contacts: Any) -> Mapping[str, Profile]:

@@ -1,10 +1,11 @@
-"""Uploads one file of this machine to the Graph API, and returns the id that it has there.
+"""Uploads one file, of this machine or of a message, to the Graph API, and returns the id that it has there.
 
 Rule 1: what is too large for its type is refused before anything is sent.
 Rule 2: nothing is tried again here.  To upload twice does no harm, so no error is ambiguous.
 Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 """
 
+import io
 import re
 import secrets
 from pathlib import PurePath
@@ -16,8 +17,12 @@ import msgspec
 import trio
 
 from engine import SendDelayed, SendRefused
+from engine.replies import Inline, Upload
 from web.posting import ANSWER_BYTES_MAX
 from web.whatsapp.error_codes import Classify, classify
+
+# What `trio.open_file` and `trio.wrap_file` return; Trio has no public name for it.
+_Content = Any
 
 # Bytes.  Meta writes "5 MB" and "100 KB": the larger reading, as nothing that it takes may be refused here.
 IMAGE_BYTES_MAX: Final = 5 * 1_024 * 1_024
@@ -48,14 +53,13 @@ _WEBP_MOVES: Final = 0x02
 async def upload_media(
     http: httpx2.AsyncClient,
     url: httpx2.URL | str,
-    path: str,
-    mime_type: str,
+    file: Upload,
     *,
     token: bytes,
     classify: Classify = classify,
     seconds_max: float = UPLOAD_SECONDS_MAX,
 ) -> str:
-    """Upload the file at `path`; returns its id, which is good for 30 days.
+    """Upload the file; returns its id, which is good for 30 days.
 
     `http` has the credentials in its headers, as `open_client` makes it; `url` is `{root}/{phone number
     id}/media`; `token` is only taken out of what Meta quotes of it in an error; `classify` judges what is not
@@ -64,10 +68,10 @@ async def upload_media(
     as `error_codes` has it; SendDelayed when there was no answer, or none with an id.
     """
     try:
-        async with await trio.open_file(path, "rb") as file:
-            size = await _checked_size(file, mime_type)
-            upload = _Upload.of(file, size=size, name=_file_name(path), mime_type=mime_type)
-            answer = await _post(http, url, upload, token, seconds_max)
+        async with await _open(file) as content:
+            size = await _checked_size(content, file.media_type)
+            form = _Form.of(content, size=size, name=_file_name(file.name), mime_type=file.media_type)
+            answer = await _post(http, url, form, token, seconds_max)
     except OSError as error:
         # Its text has the path, which is nobody's business but this machine's.
         raise SendRefused(
@@ -90,10 +94,10 @@ class _Answer:
 
 
 async def _post(
-    http: httpx2.AsyncClient, url: httpx2.URL | str, upload: "_Upload", token: bytes, seconds_max: float
+    http: httpx2.AsyncClient, url: httpx2.URL | str, form: "_Form", token: bytes, seconds_max: float
 ) -> _Answer:
-    request = http.build_request("POST", url, headers=upload.headers)
-    request.stream = upload
+    request = http.build_request("POST", url, headers=form.headers)
+    request.stream = form
     with trio.move_on_after(seconds_max):
         try:
             response = await http.send(request, stream=True)
@@ -133,10 +137,18 @@ async def _read_body(response: httpx2.Response, token: bytes) -> bytes | None:
     return None if len(body) > ANSWER_BYTES_MAX else bytes(body).replace(token, b"...")
 
 
+async def _open(file: Upload) -> _Content:
+    return (
+        trio.wrap_file(io.BytesIO(file.content))
+        if isinstance(file, Inline)
+        else await trio.open_file(file.path, "rb")
+    )
+
+
 # How large it may be ------------------------------------------------------------------------------
 
 
-async def _checked_size(file: trio._file_io.AsyncIOWrapper[Any], mime_type: str) -> int:
+async def _checked_size(file: _Content, mime_type: str) -> int:
     head = await file.read(_WEBP_HEAD_BYTES)
     size = int(await file.seek(0, 2))
     await file.seek(0)
@@ -167,9 +179,9 @@ def _moves(head: bytes) -> bool:
 # What is written ----------------------------------------------------------------------------------
 
 
-def _file_name(path: str) -> str:
+def _file_name(name: str) -> str:
     """A name for the upload that tells no more than its type; the user sees the one in the message."""
-    suffix = PurePath(path).suffix
+    suffix = PurePath(name).suffix
     return f"file{suffix}" if re.fullmatch(r"\.[A-Za-z0-9]+", suffix) else "file"
 
 
@@ -178,10 +190,10 @@ class _FileShrunk(Exception):
 
 
 @attrs.define(eq=False)
-class _Upload(httpx2.AsyncByteStream):
+class _Form(httpx2.AsyncByteStream):
     """A form with a file in it, read bit by bit.  No generator: a cancelled one would be left unclosed."""
 
-    _file: trio._file_io.AsyncIOWrapper[Any]
+    _file: _Content
     _before: bytes
     _after: bytes
     # How much of the file is to come.
@@ -190,7 +202,7 @@ class _Upload(httpx2.AsyncByteStream):
     _step: int = 0
 
     @classmethod
-    def of(cls, file: trio._file_io.AsyncIOWrapper[Any], *, size: int, name: str, mime_type: str) -> Self:
+    def of(cls, file: _Content, *, size: int, name: str, mime_type: str) -> Self:
         """The form as Meta's page has it."""
         boundary = secrets.token_hex(16)
         before = (

@@ -39,33 +39,46 @@ class Removed:
 
 
 def forget(connection: sqlite3.Connection, path: Path, user_id: str) -> Removed:
-    """Remove everything about a person, in one transaction.
+    """Remove everything about a person, at each number that they wrote to, in one transaction.
 
     Raises NotPossible when a running server works for that person just now; unfinished work that no server
     has is forgotten too.
     """
     with try_to_own(path) as nobody_runs, transaction(connection):
-        # Whatever they are called now: a phone number, or another id.
-        named = connection.execute("SELECT user_id FROM names WHERE name = ?", (user_id,)).fetchone()
-        user_id = named[0] if named else user_id
-        if not nobody_runs and _is_worked_for(connection, user_id):
+        ids = _ids(connection, user_id)
+        if not nobody_runs and any(_is_worked_for(connection, id) for id in ids):
             raise NotPossible(
                 f"the server is at work for {mask(user_id)}; stop it, or try again when it is done"
             )
-        with _doomed(connection):
-            connection.execute(
-                "INSERT INTO doomed SELECT sequence, id, operation_id, user_id FROM messages"
-                " WHERE user_id = :user AND fate IS NOT NULL"
-                " UNION ALL SELECT sequence, id, operation_id, user_id FROM messages"
-                " WHERE user_id = :user AND fate IS NULL",
-                {"user": user_id},
-            )
-            removed = _remove_doomed(connection)
-        # What belongs to no message of theirs that is still there.
-        outbox = connection.execute("DELETE FROM outbox WHERE user_id = ?", (user_id,)).rowcount
-        users = connection.execute("DELETE FROM users WHERE id = ?", (user_id,)).rowcount
-        connection.execute("DELETE FROM names WHERE user_id = ?", (user_id,))
-        return removed + Removed(outbox=outbox, users=users)
+        return sum((_forget(connection, id) for id in ids), Removed())
+
+
+def _ids(connection: sqlite3.Connection, name: str) -> tuple[str, ...]:
+    """The users who are this person, whatever they are called now; a further number stands before a name."""
+    named = connection.execute("SELECT user_id FROM names WHERE name = ?", (name,)).fetchone()
+    further = connection.execute(
+        "SELECT user_id FROM names WHERE name GLOB '[0-9]*/*' AND substr(name, instr(name, '/') + 1) = ?",
+        (name,),
+    ).fetchall()
+    # An id that is no name any more may be another person's.
+    return tuple(dict.fromkeys([named[0] if named else name, *(row[0] for row in further)]))
+
+
+def _forget(connection: sqlite3.Connection, user_id: str) -> Removed:
+    with _doomed(connection):
+        connection.execute(
+            "INSERT INTO doomed SELECT sequence, id, operation_id, user_id FROM messages"
+            " WHERE user_id = :user AND fate IS NOT NULL"
+            " UNION ALL SELECT sequence, id, operation_id, user_id FROM messages"
+            " WHERE user_id = :user AND fate IS NULL",
+            {"user": user_id},
+        )
+        removed = _remove_doomed(connection)
+    # What belongs to no message of theirs that is still there.
+    outbox = connection.execute("DELETE FROM outbox WHERE user_id = ?", (user_id,)).rowcount
+    users = connection.execute("DELETE FROM users WHERE id = ?", (user_id,)).rowcount
+    connection.execute("DELETE FROM names WHERE user_id = ?", (user_id,))
+    return removed + Removed(outbox=outbox, users=users)
 
 
 def _is_worked_for(connection: sqlite3.Connection, user_id: str) -> bool:
