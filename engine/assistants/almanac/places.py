@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import attrs
+
 from engine.assistants.almanac import civil
 from engine.assistants.almanac.values import Place
 from engine.assistants.almanac.words import normalise
@@ -67,6 +69,22 @@ _CAPITALS: Final[Mapping[str, str]] = {
     "US": "Washington DC",
     "ZA": "Pretoria",
 }
+# Federations whose states people name; by their English names too, where the library has only its own.
+_WITH_PARTS: Final = ("DE", "AT", "CH", "AU", "CA", "US", "ES", "IN", "BR")
+_PART_NAMES: Final[Mapping[str, str]] = {
+    "andalusia": "andalucia",
+    "bavaria": "bayern",
+    "catalonia": "cataluna",
+    "hesse": "hessen",
+    "lower saxony": "niedersachsen",
+    "north rhine westphalia": "nordrhein westfalen",
+    "rhineland palatinate": "rheinland pfalz",
+    "saxony": "sachsen",
+    "thuringia": "thuringen",
+    "tyrol": "tirol",
+}
+# Shorter ones are codes, and words of other languages.
+_PART_LETTERS_MIN: Final = 4
 # Clocks follow the sun everywhere to within two hours and a bit.
 _HOURS_APART_MAX: Final = 3.0
 # How else people call a country, and a city.
@@ -94,6 +112,7 @@ _CITY_NAMES: Final[Mapping[str, str]] = {
     "makka": "mecca",
     "mexico city": "mexico",
     "new york city": "new york",
+    "ny": "new york",
     "nyc": "new york",
     "washington": "washington dc",
     "washington d c": "washington dc",
@@ -117,7 +136,19 @@ def names() -> Mapping[str, Place]:
     by_country = {normalise(civil.countries()[code]): place for code, place in capitals.items()}
     known = {name: capitals[code] for name, code in _COUNTRY_NAMES.items()}
     known.update({name: cities[city] for name, city in _CITY_NAMES.items()})
-    return {**cities, **regions, **by_country, **known}
+    parts = {name: place for code in _WITH_PARTS for name, place in _parts(code, capitals[code])}
+    parts.update((name, parts[local]) for name, local in _PART_NAMES.items())
+    return {**parts, **cities, **regions, **by_country, **known}
+
+
+def _parts(country: str, capital: Place) -> Iterator[tuple[str, Place]]:
+    """The states of a federation, by their comparable names; a city or country of that name goes first."""
+    for name, code in getattr(civil.library(), country).subdivisions_aliases.items():
+        if len(name) >= _PART_LETTERS_MIN:
+            yield (
+                normalise(name),
+                attrs.evolve(capital, name=name, subdivision=code, is_region=True),
+            )
 
 
 def find(name: str) -> Place | None:

@@ -1,0 +1,145 @@
+"""The tools for what is no holiday's date: public holidays, workdays, the sun, candles, long weekends.
+
+Each raises NothingFound, with a sentence for the user, where the libraries know nothing.
+"""
+
+import datetime
+from typing import Final
+
+from engine.assistants.almanac import bridges, jewish, libraries, places, public, sabbath, sky, workdays
+from engine.assistants.almanac.dates_of import find_next
+from engine.assistants.almanac.facts import Rest, SunTimes, Workdays
+from engine.assistants.almanac.values import (
+    DayAway,
+    DayOff,
+    Holiday,
+    LongWeekends,
+    NothingFound,
+    Occurrence,
+    Place,
+    PublicHolidays,
+)
+
+# As many as one reads at a glance.
+_NEXT: Final = 5
+NO_COUNTRY: Final = "For which country?"
+NO_CITY: Final = "For which city?"
+
+
+async def find_public_holidays(
+    today: datetime.date, place: Place | None = None, year: int | None = None
+) -> PublicHolidays:
+    """The public holidays of a country or a part of it: of a year, or the next five."""
+    await libraries.load()
+    there = _country(place)
+    if year is not None:
+        return PublicHolidays(year=year, holidays=public.year_of(there.country, there.subdivision, year))
+    found = public.next_public(there.country, there.subdivision, today, _NEXT)
+    return PublicHolidays(year=0, holidays=found)
+
+
+async def check_day(
+    today: datetime.date,
+    place: Place | None = None,
+    day: datetime.date | None = None,
+    holiday: Holiday | None = None,
+    year: int | None = None,
+) -> DayOff:
+    """Whether a day, or the next day of a holiday, is a public holiday or a weekend in a country."""
+    await libraries.load()
+    there = _country(place)
+    when = day or (_next(holiday, there, today, year).first if holiday else today)
+    table = public.table(there.country, there.subdivision, when.year, when.year)
+    return DayOff(
+        day=when,
+        holidays=tuple(public.holidays_of(table, when)),
+        is_weekend=not table.is_working_day(when) and table.is_weekend(when),
+        asked=holiday.name if holiday and day is None else "",
+    )
+
+
+async def count_workdays(
+    today: datetime.date,
+    place: Place | None = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
+    holiday: Holiday | None = None,
+) -> Workdays:
+    """How many workdays there are between two days, both included; the second may be a holiday's."""
+    await libraries.load()
+    there = _country(place)
+    begin = first or today
+    if last is None and holiday is None:
+        raise NothingFound("I did not find the two days to count between.")
+    return workdays.workdays(there, begin, last or _next(holiday, there, begin, None).first)
+
+
+async def add_workdays(day: datetime.date, count: int, place: Place | None = None) -> DayAway:
+    """The day that is so many workdays after another, or before it when the count is negative."""
+    await libraries.load()
+    return DayAway(first=day, count=count, day=workdays.add_workdays(_country(place), day, count))
+
+
+async def find_sun(
+    today: datetime.date,
+    place: Place | None = None,
+    day: datetime.date | None = None,
+    holiday: Holiday | None = None,
+    year: int | None = None,
+) -> SunTimes:
+    """Sunrise, sunset and twilight at a place on a day, or on the next day of a holiday."""
+    await libraries.load()
+    there = _city(place or _home(holiday))
+    return sky.sun(there, day or (_next(holiday, there, today, year).first if holiday else today))
+
+
+async def find_rest(
+    today: datetime.date,
+    place: Place | None = None,
+    day: datetime.date | None = None,
+    holiday: Holiday | None = None,
+    year: int | None = None,
+) -> Rest:
+    """When candles are lit and when havdalah is, for the Sabbath or festival on a day or next after it."""
+    await libraries.load()
+    there = _city(place or _home(holiday))
+    if holiday is None or day is not None:
+        return sabbath.havdalah(there, day or today)
+    if holiday.tradition != jewish.TRADITION:
+        raise NothingFound(f"I know candle lighting for the Sabbath and Jewish festivals, not {holiday.name}.")
+    occurrence = _next(holiday, there, today, year)
+    rest = sabbath.havdalah(there, occurrence.begins)
+    if not rest.first <= occurrence.first <= rest.last:
+        raise NothingFound(f"{holiday.name} is no day of rest for which candles are lit.")
+    return rest
+
+
+async def find_long_weekends(year: int, place: Place | None = None) -> LongWeekends:
+    """The rows of three and more days off that the public holidays of a year make in a country."""
+    await libraries.load()
+    return LongWeekends(year=year, weekends=bridges.long_weekends(_country(place), year))
+
+
+def _next(holiday: Holiday | None, place: Place, today: datetime.date, year: int | None) -> Occurrence:
+    if holiday is None:
+        raise NothingFound("I did not find a day in that.")
+    return find_next(holiday, place, today, year)
+
+
+def _home(holiday: Holiday | None) -> Place | None:
+    """Where the holiday is at home: shown to who names no city."""
+    return places.find(holiday.home) if holiday else None
+
+
+def _country(place: Place | None) -> Place:
+    if place is None:
+        raise NothingFound(NO_COUNTRY)
+    return place
+
+
+def _city(place: Place | None) -> Place:
+    if place is None:
+        raise NothingFound(NO_CITY)
+    if place.is_region:
+        raise NothingFound(f"{place.name} is large: name a city in it.")
+    return place
