@@ -34,12 +34,24 @@ def test_every_tool_has_a_schema_and_can_be_called_again():
     """For a model to be shown; a call that a crash cut off is simply made again."""
     tools = make_almanac().tools
     assert sorted(tools) == [
+        "add_workdays",
+        "check_day",
+        "count_workdays",
         "find_dates",
         "find_holiday",
+        "find_long_weekends",
         "find_place",
+        "find_public_holidays",
+        "find_rest",
         "find_similar_names",
+        "find_sun",
         "find_sunset",
+        "find_tradition",
         "find_weekday",
+        "write_holiday",
+        "write_public",
+        "write_rest",
+        "write_weekends",
     ]
     for name, tool in tools.items():
         assert tool.idempotent
@@ -113,6 +125,18 @@ def test_a_user_is_told_what_was_done_in_words():
         "find_sunset": "working out the sunsets",
         "find_weekday": "working out the weekdays",
         "find_similar_names": "looking for similar names",
+        "find_public_holidays": "looking up the public holidays",
+        "find_tradition": "looking up the holidays",
+        "check_day": "looking up the day",
+        "count_workdays": "counting the workdays",
+        "add_workdays": "counting the workdays",
+        "find_sun": "working out the sun",
+        "find_rest": "working out the candle lighting",
+        "find_long_weekends": "looking for long weekends",
+        "write_holiday": "writing a calendar file",
+        "write_public": "writing a calendar file",
+        "write_weekends": "writing a calendar file",
+        "write_rest": "writing a calendar file",
     }
 
 
@@ -161,7 +185,7 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
         (0, ("holiday", "place")),
         (1, ("holiday", "place")),
         (2, ("dates-2025", "dates-2026")),
-        (3, ("sunset-2025", "weekday-2025", "sunset-2026", "weekday-2026")),
+        (3, ("sunset-2025", "weekday-2025", "sunset-2026", "weekday-2026", "calendar")),
     ]
     assert sent == [
         "Switching!",
@@ -173,10 +197,13 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
     ]
 
 
-FIRST_PLAN = "holiday,place | dates-2025,dates-2026 | sunset-2025,weekday-2025,sunset-2026,weekday-2026"
+FIRST_PLAN = (
+    "holiday,place | dates-2025,dates-2026"
+    " | sunset-2025,weekday-2025,sunset-2026,weekday-2026,calendar"
+)
 SECOND_PLAN = (
     "holiday/2,place/2 | dates-2025/2,dates-2026/2"
-    " | sunset-2025/2,weekday-2025/2,sunset-2026/2,weekday-2026/2"
+    " | sunset-2025/2,weekday-2025/2,sunset-2026/2,weekday-2026/2,calendar/2"
 )
 
 

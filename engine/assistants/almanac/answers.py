@@ -6,12 +6,14 @@ Each raises NothingFound, with a sentence for the user, where the libraries know
 import datetime
 from typing import Final
 
-from engine.assistants.almanac import bridges, jewish, libraries, places, public, sabbath, sky, workdays
-from engine.assistants.almanac.dates_of import find_next
+from engine.assistants.almanac import bridges, catalogue, jewish, libraries, places, public, sabbath, sky, workdays
+from engine.assistants.almanac.dates_of import find_next, occurrences
 from engine.assistants.almanac.facts import Rest, SunTimes, Workdays
 from engine.assistants.almanac.values import (
     DayAway,
     DayOff,
+    Festival,
+    Festivals,
     Holiday,
     LongWeekends,
     NothingFound,
@@ -22,6 +24,7 @@ from engine.assistants.almanac.values import (
 
 # As many as one reads at a glance.
 _NEXT: Final = 5
+_NEXT_OF_TRADITION: Final = 8
 NO_COUNTRY: Final = "For which country?"
 NO_CITY: Final = "For which city?"
 
@@ -36,6 +39,31 @@ async def find_public_holidays(
         return PublicHolidays(year=year, holidays=public.year_of(there.country, there.subdivision, year))
     found = public.next_public(there.country, there.subdivision, today, _NEXT)
     return PublicHolidays(year=0, holidays=found)
+
+
+async def find_tradition(tradition: str, today: datetime.date, year: int | None = None) -> Festivals:
+    """The holidays of a tradition ("jewish", "christian", "islamic", "indian"): of a year, or the next eight."""
+    await libraries.load()
+    names = await catalogue.familiar_names(today.year)
+    known = {day.name: day for day in names.values() if day.tradition == tradition}
+    found = [
+        Festival(
+            name=holiday.name,
+            first=occurrence.first,
+            last=occurrence.last,
+            begins_at_sunset=holiday.begins_at_sunset,
+            estimated=occurrence.estimated,
+        )
+        for each in ((today.year, today.year + 1) if year is None else (year,))
+        for holiday in known.values()
+        for occurrence in occurrences(holiday, each)
+    ]
+    found.sort(key=lambda festival: (festival.first, festival.name))
+    if year is None:
+        found = [festival for festival in found if festival.last >= today][:_NEXT_OF_TRADITION]
+    if not found:
+        raise NothingFound(f"no {tradition} holidays are on record for {year}")
+    return Festivals(tradition=tradition, year=year or 0, festivals=tuple(found))
 
 
 async def check_day(

@@ -1,5 +1,6 @@
 """What a reply offers to ask next, as buttons; and the question that a tapped one stands for."""
 
+import datetime
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -9,6 +10,7 @@ from engine.assistants.almanac.facts import Rest, SunTimes, Workdays
 from engine.assistants.almanac.values import (
     DayAway,
     DayOff,
+    Festivals,
     Holiday,
     LongWeekends,
     Occurrence,
@@ -84,6 +86,15 @@ def after_public(found: PublicHolidays, place: Place) -> Iterator[tuple[str, str
     yield f"All of {year}", f"Public holidays in {where} {year}"
     yield "Long weekends", f"Long weekends in {where} {found.year or year}"
     yield "Workdays left", f"How many workdays are left this year in {where}"
+
+
+def after_festivals(found: Festivals, today: datetime.date) -> Iterator[tuple[str, str]]:
+    """Another year, and the next of them by itself."""
+    year = found.year + 1 if found.year else today.year + 1
+    yield f"All of {year}", f"{found.tradition} holidays {year}"
+    ahead = [festival for festival in found.festivals if festival.last >= today]
+    for festival in ahead[:1]:
+        yield festival.name, festival.name
 
 
 def after_weekends(found: LongWeekends, place: Place) -> Iterator[tuple[str, str]]:

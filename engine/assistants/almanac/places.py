@@ -1,4 +1,4 @@
-"""Where a question is about: cities and the capitals of countries, from astral's database."""
+"""Where a question is about: cities, the capitals of countries, and the states of federations."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from engine.assistants.almanac import civil
+from engine.assistants.almanac.cities import CITIES
 from engine.assistants.almanac.values import Place
 from engine.assistants.almanac.words import normalise
 
@@ -90,11 +91,24 @@ _HOURS_APART_MAX: Final = 3.0
 # How else people call a country, and a city.
 _COUNTRY_NAMES: Final[Mapping[str, str]] = {
     "america": "US",
+    "belgie": "BE",
+    "belgique": "BE",
     "britain": "GB",
     "burma": "MM",
     "congo kinshasa": "CD",
+    "deutschland": "DE",
+    "espana": "ES",
     "great britain": "GB",
+    "frankreich": "FR",
     "holland": "NL",
+    "italia": "IT",
+    "nederland": "NL",
+    "osterreich": "AT",
+    "polen": "PL",
+    "polska": "PL",
+    "schweiz": "CH",
+    "spanien": "ES",
+    "suisse": "CH",
     "the states": "US",
     "turkiye": "TR",
     "u k": "GB",
@@ -103,19 +117,35 @@ _COUNTRY_NAMES: Final[Mapping[str, str]] = {
     "uk": "GB",
     "united states of america": "US",
     "us": "US",
+    "ישראל": "IL",
 }
 _CITY_NAMES: Final[Mapping[str, str]] = {
+    "bengaluru": "bangalore",
     "bombay": "mumbai",
+    "calcutta": "kolkata",
+    "cracow": "krakow",
+    "danzig": "gdansk",
     "delhi": "new delhi",
     "jlem": "jerusalem",
+    "koln": "cologne",
     "kyiv": "kiev",
     "makka": "mecca",
     "mexico city": "mexico",
+    "milano": "milan",
+    "munchen": "munich",
+    "muenchen": "munich",
     "new york city": "new york",
     "ny": "new york",
     "nyc": "new york",
+    "roma": "rome",
+    "saigon": "ho chi minh city",
+    "st petersburg": "saint petersburg",
+    "tel aviv yafo": "tel aviv",
     "washington": "washington dc",
     "washington d c": "washington dc",
+    "wien": "vienna",
+    "ירושלים": "jerusalem",
+    "תל אביב": "tel aviv",
 }
 
 
@@ -162,7 +192,23 @@ def capital(country: str) -> Place | None:
 
 
 def _cities() -> Iterator[tuple[Place, str]]:
-    """astral's cities with their regions, but those that are wrong, or whose country is not on record."""
+    """astral's cities with their regions, then ours."""
+    yield from _astrals()
+    for name, code, latitude, longitude, timezone in CITIES:
+        country = civil.countries()[code]
+        place = Place(
+            name=name,
+            country=code,
+            country_name=country,
+            latitude=latitude,
+            longitude=longitude,
+            timezone=timezone,
+        )
+        yield place, normalise(country)
+
+
+def _astrals() -> Iterator[tuple[Place, str]]:
+    """All but those that are wrong, or whose country is not on record."""
     from astral.geocoder import all_locations, database
 
     codes = {normalise(name): code for code, name in civil.countries().items()}

@@ -90,7 +90,9 @@ class Planner:
         if question.kind is Kind.HOLIDAY:
             return Plan(*self._names(asked, memory, question), *self._holiday(asked, question.years))
         calls = [*self._facts(asked, question)]
-        names = [*self._names(asked, memory, question)] if question.topic else [self._where(asked, memory)]
+        names = [self._where(asked, memory)]
+        if question.topic and question.kind is not Kind.TRADITION:
+            names = [*self._names(asked, memory, question)]
         return Plan(*names, *calls)
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
@@ -118,7 +120,14 @@ class Planner:
         today = self.today()
         *fragments, newest = asked.texts
         names = await catalogue.familiar_names(today.year)
-        return understand(newest, today, names, [*reversed(fragments), *memory.texts])
+        return understand(
+            newest,
+            today,
+            names,
+            fragments=fragments,
+            earlier=memory.texts,
+            knows_holiday=memory.holiday is not None,
+        )
 
     # Who and where -------------------------------------------------------------------------------
 
@@ -182,6 +191,9 @@ class Planner:
                 arguments = {"today": today, "place": asked.place, "year": year}
                 yield Call(asked.id(ANSWER), "find_public_holidays", arguments)
                 yield self._written(asked, "write_public")
+            case Kind.TRADITION:
+                arguments = {"tradition": question.topic, "today": today, "year": year}
+                yield Call(asked.id(ANSWER), "find_tradition", arguments)
             case Kind.DAY_OFF:
                 yield Call(asked.id(ANSWER), "check_day", about)
             case Kind.WORKDAYS:

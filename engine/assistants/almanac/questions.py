@@ -20,6 +20,8 @@ class Kind(StrEnum):
     WORKDAYS = "workdays"
     # The day that is so many workdays away.
     ADD_WORKDAYS = "add workdays"
+    # All holidays of a tradition.
+    TRADITION = "tradition"
     SUN = "sun"
     CANDLES = "candles"
     LONG_WEEKENDS = "long weekends"

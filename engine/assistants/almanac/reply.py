@@ -22,6 +22,7 @@ from engine.assistants.almanac.values import (
     CalendarFile,
     DayAway,
     DayOff,
+    Festivals,
     Holiday,
     LongWeekends,
     Occurrence,
@@ -99,6 +100,8 @@ def _write_answer(results: Results, today: datetime.date) -> tuple[str, Offers]:
     match outcome.value:
         case SunTimes():
             return words_of.sun(outcome.value), offers.after_sun(outcome.value)
+        case Festivals():
+            return words_of.festivals(outcome.value), offers.after_festivals(outcome.value, today)
         case Rest():
             return words_of.rest(outcome.value), offers.after_rest(outcome.value)
     if (place := where.place) is None:

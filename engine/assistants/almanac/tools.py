@@ -135,6 +135,7 @@ def make_tools(pace_seconds: float) -> list[Tool]:
         (find_weekday, "working out the weekdays", _REUSABLE_SECONDS),
         (find_similar_names, "looking for similar names", 0.0),
         (answers.find_public_holidays, "looking up the public holidays", _REUSABLE_SECONDS),
+        (answers.find_tradition, "looking up the holidays", _REUSABLE_SECONDS),
         (answers.check_day, "looking up the day", _REUSABLE_SECONDS),
         (answers.count_workdays, "counting the workdays", _REUSABLE_SECONDS),
         (answers.add_workdays, "counting the workdays", _REUSABLE_SECONDS),

@@ -29,6 +29,23 @@ _WORKDAYS: Final = re.compile(
     r"\b(?:(?:work|working|business) ?days?|weekdays|arbeitstage?|werktage?|werkdagen|jours? ouvr\w+"
     r"|dias? (?:laborables?|habiles|uteis)|giorni lavorativi|dni robocz\w+|ימי עבודה)\b"
 )
+# The tradition's name in the table of traditions, by how people call it.
+_TRADITIONS: Final = {
+    "buddhist": "buddhist",
+    "chinese": "chinese",
+    "christian": "christian",
+    "hebrew": "jewish",
+    "hindu": "indian",
+    "indian": "indian",
+    "islamic": "islamic",
+    "jewish": "jewish",
+    "moslem": "islamic",
+    "muslim": "islamic",
+    "orthodox": "orthodox",
+}
+_OF_TRADITION: Final = re.compile(
+    rf"\b({'|'.join(_TRADITIONS)}) (?:high |holy |religious )?(?:holidays?|holydays?|days|festivals?|feasts?)\b"
+)
 _LONG_WEEKENDS: Final = re.compile(
     r"\b(?:long ?week ?ends?|bridge days?|bridging days?|bruckentage?|puentes?)\b"
 )
@@ -93,75 +110,93 @@ class _Partial:
 
 
 def understand(
-    text: str, today: datetime.date, holidays: Collection[str], earlier: Sequence[str] = ()
+    text: str,
+    today: datetime.date,
+    holidays: Collection[str],
+    *,
+    fragments: Sequence[str] = (),
+    earlier: Sequence[str] = (),
+    knows_holiday: bool = False,
 ) -> Question:
     """What a text asks for.
 
-    `holidays`: the comparable names of holidays that are familiar.  `earlier`: the texts before it, newest
-    first, which it may go on from.  The calendar libraries must have been loaded.
+    `holidays`: the comparable names of holidays that are familiar.  `fragments`: the texts right before it
+    that belong to it, oldest first.  `earlier`: the questions before these, newest first, which it may go on
+    from; `knows_holiday`: so it may from a holiday that is known in another way.  The calendar libraries
+    must have been loaded.
     """
     newest = _read(text, today, holidays)
+    for fragment in reversed(fragments):
+        if newest.kind is not None:
+            break
+        newest = _joined(newest, _read(fragment, today, holidays))
     readings = (_read(other, today, holidays) for other in earlier)
     before = next((other for other in readings if other.kind), None)
-    kind, topic = newest.kind, newest.topic
-    if kind is None:
-        adds = newest.names_place or newest.years or newest.days or newest.month
-        if not adds:
-            return Question(kind=Kind.HELP)
-        if before is None or before.kind is None:
-            kind = Kind.DAY_OFF if newest.days else Kind.PUBLIC if newest.names_place else Kind.HELP
-            return _question(kind, "", newest, newest, today)
-        question = _question(before.kind, before.topic, newest, before, today)
-        return attrs.evolve(question, goes_on=True)
-    if before is not None and not topic and newest.goes_on and _may_be_of_holiday(newest):
-        topic = before.topic
-        if not newest.days and before.days:
-            newest = attrs.evolve(newest, days=before.days)
-    return _question(kind, topic, newest, newest, today)
+    if newest.kind is None:
+        return _go_on(newest, before, today, knows_holiday=knows_holiday)
+    if before is not None and not newest.topic and newest.goes_on and _may_be_of_holiday(newest):
+        newest = attrs.evolve(newest, topic=before.topic, days=before.days)
+    return _question(newest, today)
+
+
+def _go_on(
+    newest: _Partial, before: _Partial | None, today: datetime.date, *, knows_holiday: bool
+) -> Question:
+    """What a text asks for that has no words of a question: what was asked before, with what it adds."""
+    if not (newest.names_place or newest.years or newest.days or newest.month):
+        return Question(kind=Kind.HELP)
+    if before is not None:
+        return attrs.evolve(_question(_joined(newest, before), today), goes_on=True)
+    if knows_holiday:
+        return Question(kind=Kind.HOLIDAY, goes_on=True, years=newest.years)
+    alone = Kind.DAY_OFF if newest.days else Kind.PUBLIC if newest.names_place else Kind.HELP
+    return _question(attrs.evolve(newest, kind=alone), today)
+
+
+def _joined(newest: _Partial, older: _Partial) -> _Partial:
+    """What the newest says, and of the older what that does not say."""
+    return attrs.evolve(
+        newest,
+        kind=older.kind,
+        topic="" if newest.days else older.topic,
+        years=newest.years or (() if newest.days else older.years),
+        days=newest.days or (() if newest.years else older.days),
+        month=newest.month or older.month,
+        count=newest.count or older.count,
+        names_place=newest.names_place or older.names_place,
+        until=newest.until or older.until,
+    )
 
 
 def _may_be_of_holiday(newest: _Partial) -> bool:
     return newest.kind in (Kind.SUN, Kind.CANDLES, Kind.DAY_OFF) and not newest.days
 
 
-def _question(kind: Kind, topic: str, newest: _Partial, other: _Partial, today: datetime.date) -> Question:
-    """`other` gives what the newest does not say."""
-    years = newest.years or (() if newest.days else other.years)
-    days = newest.days or (() if newest.years else other.days)
-    month = newest.month or other.month
-    if newest.days:
-        topic = ""
+def _question(asked: _Partial, today: datetime.date) -> Question:
+    assert asked.kind is not None  # noqa: S101  # seen to before
+    kind, days = asked.kind, asked.days
     day, last = days[0] if days else None, days[1] if len(days) > 1 else None
-    if kind is Kind.WORKDAYS:
-        day, last = _span(days, years, month, topic, today, until=newest.until or other.until)
-    count = newest.count or other.count
     if kind is Kind.ADD_WORKDAYS:
-        return Question(kind=kind, topic=topic, day=day or today, count=count)
-    return Question(kind=kind, topic=topic, years=years, day=day, last=last)
+        return Question(kind=kind, topic=asked.topic, day=day or today, count=asked.count)
+    if kind is Kind.WORKDAYS:
+        day, last = _span(asked, today)
+    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last)
 
 
-def _span(
-    days: Sequence[datetime.date],
-    years: Sequence[int],
-    month: tuple[datetime.date, datetime.date] | None,
-    topic: str,
-    today: datetime.date,
-    *,
-    until: bool,
-) -> tuple[datetime.date | None, datetime.date | None]:
+def _span(asked: _Partial, today: datetime.date) -> tuple[datetime.date | None, datetime.date | None]:
     """From when to when workdays are counted; a holiday may be the end."""
+    days, years, until = asked.days, asked.years, asked.until
     if len(days) == 2:
         return days[0], days[1]
     if days:
         return (min(today, days[0]), max(today, days[0])) if until else (days[0], days[0])
-    if topic:
+    if asked.topic:
         return today, None
-    if month is not None:
-        return month
-    if years:
-        first = datetime.date(years[0], 1, 1)
-        return (today if until and years[0] == today.year else first), datetime.date(years[-1], 12, 31)
-    return (today if until else today.replace(month=1, day=1)), today.replace(month=12, day=31)
+    if asked.month is not None:
+        return asked.month
+    year = years[0] if years else today.year
+    first = today if until and year == today.year else datetime.date(year, 1, 1)
+    return first, datetime.date(years[-1] if years else year, 12, 31)
 
 
 def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partial:
@@ -183,6 +218,8 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
     named = wanted(names, words)
     topic = named.text if named else _topic(without(words, *taken), month is not None)
     kind = _kind(plain, joined, topic, bool(days), count)
+    if not named and (tradition := _OF_TRADITION.search(joined)):
+        kind, topic = Kind.TRADITION, _TRADITIONS[tradition[1]]
     return _Partial(
         kind=kind,
         topic=topic,

@@ -103,6 +103,26 @@ class PublicHolidays:
 
 
 @attrs.frozen(kw_only=True)
+class Festival:
+    """One holiday of a tradition: its whole days, and whether it begins at the sunset before."""
+
+    name: str
+    first: datetime.date
+    last: datetime.date
+    begins_at_sunset: bool = False
+    estimated: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Festivals:
+    """The holidays of a tradition in order: those of a year, or the next ones when `year` is 0."""
+
+    tradition: str
+    year: int
+    festivals: tuple[Festival, ...]
+
+
+@attrs.frozen(kw_only=True)
 class DayOff:
     """Whether a day is a public holiday, and whether people work on it.
 

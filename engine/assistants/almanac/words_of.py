@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from engine.assistants.almanac import public
 from engine.assistants.almanac.facts import LongWeekend, PublicHoliday, Rest, SunTimes, Workdays
-from engine.assistants.almanac.values import DayAway, DayOff, LongWeekends, Place, PublicHolidays
+from engine.assistants.almanac.values import DayAway, DayOff, Festivals, LongWeekends, Place, PublicHolidays
 
 _WITH_ARTICLE = ("Bahamas", "Netherlands", "Philippines", "United ")
 # Days off that take a workday to bridge: as many as one plans with.
@@ -20,6 +20,19 @@ def public_holidays(found: PublicHolidays, place: Place) -> str:
     else:
         headline = f"Next public holidays in {where}:"
     return "\n".join([headline, *(_holiday_line(each, with_year=not found.year) for each in found.holidays)])
+
+
+def festivals(found: Festivals) -> str:
+    """A line a holiday."""
+    name = found.tradition.capitalize()
+    lines = [f"{name} holidays {found.year}:" if found.year else f"Next {name} holidays:"]
+    for each in found.festivals:
+        year = "" if found.year else f" {each.first.year}"
+        span = _short_day(each.first) + (f" to {_short_day(each.last)}" if each.last > each.first else "")
+        lines.append(f"{span}{year}: {each.name}{' (estimated)' if each.estimated else ''}")
+    if any(each.begins_at_sunset for each in found.festivals):
+        lines.append("Most of them begin at sunset on the evening before.")
+    return "\n".join(lines)
 
 
 def day_off(found: DayOff, place: Place) -> str:
