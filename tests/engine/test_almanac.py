@@ -198,8 +198,7 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
 
 
 FIRST_PLAN = (
-    "holiday,place | dates-2025,dates-2026"
-    " | sunset-2025,weekday-2025,sunset-2026,weekday-2026,calendar"
+    "holiday,place | dates-2025,dates-2026 | sunset-2025,weekday-2025,sunset-2026,weekday-2026,calendar"
 )
 SECOND_PLAN = (
     "holiday/2,place/2 | dates-2025/2,dates-2026/2"

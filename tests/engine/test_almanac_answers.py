@@ -190,7 +190,9 @@ async def test_a_holiday_that_comes_twice_in_a_year_is_shown_twice(autojump_cloc
 async def test_a_year_out_of_range_finds_no_date(autojump_clock):
     """The library's tables end somewhere; the reply says so instead of inventing one."""
     answer = await ask("Juneteenth 1950")
-    assert answer.plans == [[["holiday", "place"], ["dates-1950"], ["sunset-1950", "weekday-1950", "calendar"]]]
+    assert answer.plans == [
+        [["holiday", "place"], ["dates-1950"], ["sunset-1950", "weekday-1950", "calendar"]]
+    ]
     assert answer.reply.startswith(
         ("I know Juneteenth, but no date of it in the years I looked at.", "I did not")
     )

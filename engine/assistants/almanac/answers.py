@@ -6,7 +6,17 @@ Each raises NothingFound, with a sentence for the user, where the libraries know
 import datetime
 from typing import Final
 
-from engine.assistants.almanac import bridges, catalogue, jewish, libraries, places, public, sabbath, sky, workdays
+from engine.assistants.almanac import (
+    bridges,
+    catalogue,
+    jewish,
+    libraries,
+    places,
+    public,
+    sabbath,
+    sky,
+    workdays,
+)
 from engine.assistants.almanac.dates_of import find_next, occurrences
 from engine.assistants.almanac.facts import Rest, SunTimes, Workdays
 from engine.assistants.almanac.values import (
@@ -134,7 +144,9 @@ async def find_rest(
     if holiday is None or day is not None:
         return sabbath.havdalah(there, day or today)
     if holiday.tradition != jewish.TRADITION:
-        raise NothingFound(f"I know candle lighting for the Sabbath and Jewish festivals, not {holiday.name}.")
+        raise NothingFound(
+            f"I know candle lighting for the Sabbath and Jewish festivals, not {holiday.name}."
+        )
     occurrence = _next(holiday, there, today, year)
     rest = sabbath.havdalah(there, occurrence.begins)
     if not rest.first <= occurrence.first <= rest.last:

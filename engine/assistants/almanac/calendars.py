@@ -28,7 +28,9 @@ async def write_holiday(
     return await _file(
         holiday.name,
         [
-            WholeDays(title=holiday.name, first=date.first, last=date.last, note=note, where=date.country_name)
+            WholeDays(
+                title=holiday.name, first=date.first, last=date.last, note=note, where=date.country_name
+            )
             for date in ahead
         ],
         today,

@@ -9,7 +9,8 @@ import calendar
 import datetime
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -24,11 +25,9 @@ _DAY: Final = datetime.timedelta(days=1)
 # Enough years to find a 29 February.
 _YEARS_AROUND: Final = 8
 
-_ORDINAL = r"(?:st|nd|rd|th|er|\.|º)?"  # noqa: RUF001  # as it is typed in Spanish
+_ORDINAL = r"(?:st|nd|rd|th|er|\.|º)?"  # as it is typed in Spanish
 _YEAR = r"(?:,?\s+(?:de\s+)?(?P<{}>(?:19|20|21)\d\d)\b)?"
-_RANGE = (
-    rf"(?:(?P<from>\d{{1,2}}){_ORDINAL}\s*(?:to|until|till|through|and|bis|au|al|-|–)\s*(?:the\s+)?)?"  # noqa: RUF001
-)
+_RANGE = rf"(?:(?P<from>\d{{1,2}}){_ORDINAL}\s*(?:to|until|till|through|and|bis|au|al|-|–)\s*(?:the\s+)?)?"  # noqa: RUF001
 _SHAPES: Final = re.compile(
     r"\b(?P<iso>\d{4}-\d{1,2}-\d{1,2})\b"
     r"|\b(?P<numbers>\d{1,2}[./]\d{1,2}[./]\d{4})\b"
@@ -85,7 +84,8 @@ def find_days(text: str, today: datetime.date, *, past: bool = False, weekdays: 
     """
     text = text[:_CHARACTERS_MAX]
     relative = [date for date in _relative(text, today) if weekdays or not date.is_weekday]
-    dates = sorted([*_absolute(text, today), *relative], key=lambda date: date.start)[:2]
+    dates = sorted([*_absolute(_blanked(text, relative), today), *relative], key=lambda date: date.start)
+    dates = [date for date, after in pairwise([*dates, None]) if date and not _introduces(date, after)][:2]
     rest = text
     for date in reversed(dates):
         rest = f"{rest[: date.start]} {rest[date.end :]}"
@@ -94,6 +94,17 @@ def find_days(text: str, today: datetime.date, *, past: bool = False, weekdays: 
         # The one before a day that is known already is the last such day before it.
         days.append(_day(date, days[-1] if days else today, before=bool(days) or past))
     return Found(tuple(reversed(days)), " ".join(rest.split()))
+
+
+def _blanked(text: str, dates: Iterable[_Date]) -> str:
+    for date in dates:
+        text = text[: date.start] + " " * (date.end - date.start) + text[date.end :]
+    return text
+
+
+def _introduces(date: _Date, after: _Date | None) -> bool:
+    """Whether it is but the weekday of the date after it: "Friday, 5 May"."""
+    return date.is_weekday and after is not None and after.start - date.end <= len(", ")
 
 
 def find_month(text: str, today: datetime.date) -> tuple[datetime.date, datetime.date] | None:

@@ -144,6 +144,10 @@ _CITY_NAMES: Final[Mapping[str, str]] = {
     "washington": "washington dc",
     "washington d c": "washington dc",
     "wien": "vienna",
+    "בחיפה": "haifa",
+    "בירושלים": "jerusalem",
+    "בתל אביב": "tel aviv",
+    "חיפה": "haifa",
     "ירושלים": "jerusalem",
     "תל אביב": "tel aviv",
 }

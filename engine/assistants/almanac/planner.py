@@ -28,6 +28,8 @@ WEEKDAY: Final = "weekday"
 ANSWER: Final = "answer"
 CALENDAR: Final = "calendar"
 
+# What can be asked of a holiday's day, as of any other.
+_OF_A_HOLIDAYS_DAY: Final = frozenset({Kind.SUN, Kind.CANDLES, Kind.DAY_OFF, Kind.WORKDAYS})
 # A follow-up refers to what was said last, not to last week.
 _EARLIER_MAX: Final = 3
 # No holiday of the libraries stays away longer than a leap day.
@@ -91,7 +93,7 @@ class Planner:
             return Plan(*self._names(asked, memory, question), *self._holiday(asked, question.years))
         calls = [*self._facts(asked, question)]
         names = [self._where(asked, memory)]
-        if question.topic and question.kind is not Kind.TRADITION:
+        if question.topic and question.kind in _OF_A_HOLIDAYS_DAY:
             names = [*self._names(asked, memory, question)]
         return Plan(*names, *calls)
 
@@ -184,7 +186,7 @@ class Planner:
         today = self.today()
         year = question.years[0] if question.years else None
         about = {"today": today, "place": asked.place, "day": question.day, "holiday": None, "year": year}
-        if question.topic:
+        if question.topic and question.kind in _OF_A_HOLIDAYS_DAY:
             about["holiday"] = asked.holiday
         match question.kind:
             case Kind.PUBLIC:
@@ -218,9 +220,7 @@ class Planner:
                 yield from self._weekends(asked, year or today.year, "")
 
     def _weekends(self, asked: _Asked, year: int, suffix: str) -> Iterator[Call]:
-        yield Call(
-            asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", {"year": year, "place": asked.place}
-        )
+        yield Call(asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", {"year": year, "place": asked.place})
         yield self._written(asked, "write_weekends", suffix)
 
     def _written(self, asked: _Asked, tool: str, suffix: str = "") -> Call:

@@ -66,7 +66,8 @@ def _with_buttons(text: str, offered: Offers) -> list[Reply]:
 
 def _calendar(results: Results) -> CalendarFile | None:
     """The last calendar file that was written, unless there was nothing to put into it."""
-    files = [value for value in _values(results, CALENDAR) if value.content]
+    written = [outcome.value_or(None) for key, outcome in results.items() if key.startswith(CALENDAR)]
+    files = [file for file in written if isinstance(file, CalendarFile) and file.content]
     return files[-1] if files else None
 
 

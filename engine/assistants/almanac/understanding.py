@@ -58,7 +58,8 @@ _HANUKKAH: Final = re.compile(r"\b(?:c?han+uk\w*|חנוכה)\b")
 _SUN: Final = re.compile(
     r"\b(?:sun|sun ?rises?|sun ?sets?|sun (?:goes|go) down|sun (?:comes|come) up|twilight|dawn|dusk|solar noon"
     r"|daylight|midnight sun|polar (?:night|day)|nightfall|first light|last light|gets? dark|dark"
-    r"|length of (?:the )?day|day length|sonnenaufgang|sonnenuntergang|שקיעה|זריחה)\b"
+    r"|length of (?:the )?day|day length|how long is the day|sonnenaufgang|sonnenuntergang"
+    r"|(?:lever|coucher) du soleil|(?:salida|puesta) del? sol|tramonto|שקיעה|זריחה)\b"
 )
 # With a holiday: the question is when that is, and the sunset an addition which every answer has.
 _AND_SUN: Final = re.compile(r"\b(?:that day|and (?:the |its |also )*(?:sun|sunset|sunrise))\b")
@@ -69,7 +70,9 @@ _HOLIDAYS: Final = (
 _PUBLIC: Final = re.compile(rf"\b(?:{_HOLIDAYS})\b")
 _MAYBE_PUBLIC: Final = re.compile(r"\bholidays\b|\b(?:next|upcoming|coming|first|last) holiday\b")
 # "Is 5 May a holiday", "are banks open tomorrow".
-_IS: Final = re.compile(r"^(?:so |and |hey |hi |hello )*(?:is|was|will|are|were|do|does|did|ist|war|am)\b(?! there)")
+_IS: Final = re.compile(
+    r"^(?:so |and |hey |hi |hello )*(?:is|was|will|are|were|do|does|did|ist|war|am)\b(?! there)"
+)
 _OFF: Final = re.compile(
     rf"\b(?:{_HOLIDAYS}|holidays?|off|free|open|closed|shut|work|working|work(?:ing)? ?day|feiertag|arbeitstag)\b"
 )
@@ -78,15 +81,17 @@ _COUNT: Final = re.compile(r"\b(\d{1,4}) (?=(?:work|working|business) ?days?\b|a
 _BACK: Final = re.compile(r"\b(?:before|ago|earlier|back)\b")
 _UNTIL: Final = re.compile(r"\b(?:until|till|to|before|left|remain\w*|bis)\b")
 _RELATIVE_YEARS: Final = {"this year": 0, "next year": 1, "last year": -1, "year after next": 2}
+# They sound like questions of ours, and are none.
+_NOT_KNOWN: Final = re.compile(r"\b(?:weather|forecast|temperature|rain|raining|snow|news|price|cost|joke)\b")
 # Words of a question that are no part of a holiday's name, besides those that never are.
 _QUESTION_WORDS: Final = frozenset(
     """
-    again bank banks bridge business calendar candle candles closed come comes country date days down due during
+    again astronomical bank banks bridge business calendar candle candles civil closed come comes coming country date days down due during
     each evening every exactly federal free from full gets goes has havdala havdalah having how in left length
-    legal level light lighting list long longest many minutes month months morning much name national nightfall noon
+    legal level light lighting list long longest many minutes month months morning much name national nautical nightfall noon
     number of off official open people public regional remain remaining rest rise rises schools set sets shabat shabbat
     shabbos shops shut state statutory sunday tell then there time times total upcoming weekend weekends weeks
-    work working workday workdays works
+    work working workday workdays works du de la le en a im זמני כניסת צאת יציאת
     """.split()  # noqa: SIM905
 )
 # "And the sunset?": of what was asked before.
@@ -175,6 +180,9 @@ def _may_be_of_holiday(newest: _Partial) -> bool:
 def _question(asked: _Partial, today: datetime.date) -> Question:
     assert asked.kind is not None  # noqa: S101  # seen to before
     kind, days = asked.kind, asked.days
+    if days and kind is not Kind.HOLIDAY:
+        # A day that is named needs no holiday to be found by.
+        asked = attrs.evolve(asked, topic="")
     day, last = days[0] if days else None, days[1] if len(days) > 1 else None
     if kind is Kind.ADD_WORKDAYS:
         return Question(kind=kind, topic=asked.topic, day=day or today, count=asked.count)
@@ -236,6 +244,8 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
 def _kind(plain: str, rest: str, topic: str, has_day: bool, count: int) -> Kind | None:
     """`plain`: all comparable words; `rest`: those without the days."""
     is_question = bool(_IS.search(plain))
+    if _NOT_KNOWN.search(rest) and not topic:
+        return Kind.HELP
     if _LONG_WEEKENDS.search(rest):
         return Kind.LONG_WEEKENDS
     if is_question and _OFF.search(rest) and (has_day or topic) and not count:
@@ -253,7 +263,9 @@ def _kind(plain: str, rest: str, topic: str, has_day: bool, count: int) -> Kind 
 
 def _years(words: Sequence[str], joined: str, today: datetime.date) -> tuple[int, ...]:
     named = read_years(words)
-    return named or tuple(today.year + years for said, years in _RELATIVE_YEARS.items() if said in joined)[-1:]
+    return (
+        named or tuple(today.year + years for said, years in _RELATIVE_YEARS.items() if said in joined)[-1:]
+    )
 
 
 def _count(joined: str) -> int:
@@ -282,6 +294,5 @@ def _is_topical(word: str, has_month: bool) -> bool:
 
 
 _MONTH_WORDS: Final = frozenset(
-    "january february march april may june july august september october november december month "
-    "jan feb mar apr jun jul aug sep oct nov dec".split()
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "month", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 )

@@ -58,7 +58,9 @@ def workdays(found: Workdays, place: Place) -> str:
         f" {_count(found.holiday_days, 'public holiday')} are off.",
     ]
     if len(found.holidays) <= 12:
-        lines += [_holiday_line(each, with_year=found.first.year != found.last.year) for each in found.holidays]
+        lines += [
+            _holiday_line(each, with_year=found.first.year != found.last.year) for each in found.holidays
+        ]
     return "\n".join(lines)
 
 
@@ -114,12 +116,16 @@ def long_weekends(found: LongWeekends, place: Place, today: datetime.date) -> st
     where = _country(place)
     free = [each for each in found.weekends if each.bridge is None]
     bridged = [each for each in found.weekends if each.bridge is not None and each.last >= today]
-    lines = [f"Long weekends in {where} {found.year}:" if free else f"No long weekends in {where} {found.year}."]
+    lines = [
+        f"Long weekends in {where} {found.year}:" if free else f"No long weekends in {where} {found.year}."
+    ]
     lines += [_weekend_line(each) for each in free]
     if bridged:
         lines.append("With one day off:")
         lines += [
-            f"{_weekend_line(each)} (off: {_short_day(each.bridge)})" for each in bridged[:_BRIDGES_MAX] if each.bridge
+            f"{_weekend_line(each)} (off: {_short_day(each.bridge)})"
+            for each in bridged[:_BRIDGES_MAX]
+            if each.bridge
         ]
     return "\n".join(lines)
 
@@ -130,12 +136,10 @@ def _weekend_line(weekend: LongWeekend) -> str:
     return f"{span}, {weekend.days} days: {names}"
 
 
-def _twilight(
-    dawn: datetime.datetime | None, dusk: datetime.datetime | None, day: datetime.date
-) -> str:
+def _twilight(dawn: datetime.datetime | None, dusk: datetime.datetime | None, day: datetime.date) -> str:
     if dawn is None and dusk is None:
         return "all night"
-    return f"from {_clock(dawn)} and until {_clock(dusk, day)}"
+    return f"from {_clock(dawn)}, and until {_clock(dusk, day)}"
 
 
 def _clock(at: datetime.datetime | None, day: datetime.date | None = None) -> str:
@@ -151,7 +155,9 @@ def _holiday_line(holiday: PublicHoliday, *, with_year: bool) -> str:
 
 
 def _mark(holiday: PublicHoliday) -> str:
-    marks = [word for word, is_so in (("observed", holiday.observed), ("estimated", holiday.estimated)) if is_so]
+    marks = [
+        word for word, is_so in (("observed", holiday.observed), ("estimated", holiday.estimated)) if is_so
+    ]
     return f" ({', '.join(marks)})" if marks else ""
 
 
