@@ -52,7 +52,7 @@ async def find_public_holidays(
 
 
 async def find_tradition(tradition: str, today: datetime.date, year: int | None = None) -> Festivals:
-    """The holidays of a tradition ("jewish", "christian", "islamic", "indian"): of a year, or the next eight."""
+    """The holidays of a tradition ("jewish", "islamic", "indian"): of a year, or the next eight."""
     await libraries.load()
     names = await catalogue.familiar_names(today.year)
     known = {day.name: day for day in names.values() if day.tradition == tradition}

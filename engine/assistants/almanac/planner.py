@@ -79,7 +79,7 @@ class _Asked:
 
 @attrs.frozen
 class Planner:
-    """Plans two or three waves; looks further when they find nothing to come, and for names like the one given."""
+    """Plans two or three waves; looks further, or for names like the one given, when they find nothing."""
 
     today: Callable[[], datetime.date]
 

@@ -1,4 +1,4 @@
-"""Makes the reply from what the calls found: the words, what to ask next as buttons, and the calendar file."""
+"""Makes the reply from what the calls found: words, what to ask next as buttons, the calendar file."""
 
 import datetime
 from collections.abc import Iterable, Iterator
@@ -33,8 +33,8 @@ from engine.assistants.almanac.values import (
 )
 
 HELP: Final = (
-    'I know when holidays are: "Check Hanukkah in London", "When is Easter in Rome?", "Thanksgiving in Canada". '
-    'I know what countries keep: "Next bank holiday in Scotland", "Is 5 May a holiday in Poland?", "Long '
+    'I know when holidays are: "Check Hanukkah in London", "When is Easter in Rome?", "Thanksgiving in '
+    'Canada". I know what countries keep: "Next bank holiday in Scotland", "Is 5 May a holiday in Poland?", "Long '
     'weekends in Germany 2027", "Workdays from 3 March to 15 April in Spain". And I know the sun: "Sunset in '
     'Paris tomorrow", "Shabbat times in Antwerp". What would you like to know?'
 )

@@ -84,16 +84,21 @@ _RELATIVE_YEARS: Final = {"this year": 0, "next year": 1, "last year": -1, "year
 # They sound like questions of ours, and are none.
 _NOT_KNOWN: Final = re.compile(r"\b(?:weather|forecast|temperature|rain|raining|snow|news|price|cost|joke)\b")
 # Words of a question that are no part of a holiday's name, besides those that never are.
-_QUESTION_WORDS: Final = frozenset(
-    """
-    again astronomical bank banks bridge business calendar candle candles civil closed come comes coming country date days down due during
-    each evening every exactly federal free from full gets goes has havdala havdalah having how in left length
-    legal level light lighting list long longest many minutes month months morning much name national nautical nightfall noon
-    number of off official open people public regional remain remaining rest rise rises schools set sets shabat shabbat
-    shabbos shops shut state statutory sunday tell then there time times total upcoming weekend weekends weeks
-    work working workday workdays works du de la le en a im זמני כניסת צאת יציאת
-    """.split()  # noqa: SIM905
-)
+_QUESTION_TEXT = """
+a again astronomical bank banks bridge business calendar candle candles civil closed come comes coming
+country date days de down du due during each en evening every exactly federal free from full gets goes
+has havdala havdalah having how im in la le left legal length level light lighting list long longest
+many minutes month months morning much name national nautical nightfall noon number of off official open
+people public regional remain remaining rest rise rises schools set sets shabat shabbat shabbos shops
+shut state statutory sunday tell then there time times total upcoming weekend weekends weeks work
+workday workdays working works זמני כניסת צאת יציאת
+"""
+_QUESTION_WORDS: Final = frozenset(_QUESTION_TEXT.split())
+_MONTHS: Final = """
+january february march april may june july august september october november december month
+jan feb mar apr jun jul aug sep oct nov dec
+"""
+_MONTH_WORDS: Final = frozenset(_MONTHS.split())
 # "And the sunset?": of what was asked before.
 _GOES_ON: Final = re.compile(r"^(?:and|what about|how about|also|und|et|y)\b|\b(?:that day|then|there)\b")
 _DAYS_OF_NAMES: Final = frozenset(normalise(name) for name, _, _ in NATIONAL_ALIASES)
@@ -291,8 +296,3 @@ def _is_topical(word: str, has_month: bool) -> bool:
     if has_month and normalise(word) in _MONTH_WORDS:
         return False
     return not (word in FILLERS or word in _QUESTION_WORDS or word.isdigit())
-
-
-_MONTH_WORDS: Final = frozenset(
-    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "month", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-)
