@@ -104,8 +104,8 @@ async def test_a_year_that_is_named_takes_the_place_of_this_and_next(autojump_cl
     answer = await ask("Easter 2027 and 2030")
     assert answer.plans[0][1] == ["dates-2027", "dates-2030"]
     assert answer.reply.splitlines()[1:3] == [
-        "2027: Sunday 28 March, sunset 19:30",
-        "2030: Sunday 21 April, sunset 19:57",
+        "2027: Sunday 28 March, sunset 19:31",
+        "2030: Sunday 21 April, sunset 19:58",
     ]
 
 
@@ -152,7 +152,7 @@ async def test_a_holiday_that_comes_twice_in_a_year_is_shown_twice(autojump_cloc
     answer = await ask("10 Tevet")
     assert answer.plans == [FIRST_PLAN, [["sunset-2025-2", "weekday-2025-2"]]]
     assert answer.reply.splitlines()[1:4] == [
-        "2025: Friday 10 January, sunset 16:53 (past)",
+        "2025: Friday 10 January, sunset 16:54 (past)",
         "2025: Tuesday 30 December, sunset 16:45",
         "2026: Sunday 20 December, sunset 16:39",
     ]
@@ -301,7 +301,7 @@ async def test_hanukkah_is_answered_with_its_evenings_and_a_default_said_plainly
     """Hebcal: the first candle on 14 December 2025 and 4 December 2026."""
     assert (await ask("Check Hanukkah")).reply == (
         "Hanukkah, 8 days:\n"
-        "2025: evening of Sunday 14 December, sunset 16:36, to 22 December\n"
+        "2025: evening of Sunday 14 December, sunset 16:37, to 22 December\n"
         "2026: evening of Friday 4 December, sunset 16:35, to 12 December\n"
         "It begins at sunset on the evening before its first day.\n"
         'Sunset times are for Jerusalem; name a city for yours, as in "Hanukkah in London".'
@@ -312,7 +312,7 @@ async def test_easter_is_answered_for_the_city_that_was_named(autojump_clock):
     """A date that has been is marked."""
     assert (await ask("When is Easter in Rome?")).reply == (
         "Easter Sunday:\n"
-        "2025: Sunday 20 April, sunset 19:56 (past)\n"
+        "2025: Sunday 20 April, sunset 19:57 (past)\n"
         "2026: Sunday 5 April, sunset 19:40\n"
         "Sunset times are for Rome."
     )
