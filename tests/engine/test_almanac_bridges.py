@@ -61,6 +61,35 @@ def test_the_bridges_of_germany_are_as_published():
     ]
 
 
+def test_a_day_off_can_be_bridged_to_on_both_sides_of_a_weekend():
+    """steirische-wirtschaft.at, "Fenstertage 2026": 1 to 4 January with the 2nd, 3 to 6 with the 5th.
+
+    To June from thermen.at, "Fenstertage 2026"; after it from the table of karriere.at, "Zwickel- bzw.
+    Fenstertage 2026", whose holidays are Monday 26 October and Tuesday 8 December.
+    """
+    assert shown(land("AT"), 2026) == [
+        ("01-01", "01-04", 4, "01-02"),
+        ("01-03", "01-06", 4, "01-05"),
+        ("04-04", "04-06", 3, ""),
+        ("05-01", "05-03", 3, ""),
+        ("05-14", "05-17", 4, "05-15"),
+        ("05-23", "05-25", 3, ""),
+        ("06-04", "06-07", 4, "06-05"),
+        ("10-24", "10-26", 3, ""),
+        ("12-05", "12-08", 4, "12-07"),
+        ("12-25", "12-27", 3, ""),
+    ]
+
+
+def test_a_year_with_few_bridges_has_no_more():
+    """vienna.at, "2010: Leider kaum Fenstertage": after 13 May and 3 June, and before 26 October."""
+    assert [long.bridge for long in bridges.long_weekends(land("AT"), 2010) if long.bridge] == [
+        date(2010, 5, 14),
+        date(2010, 6, 4),
+        date(2010, 10, 25),
+    ]
+
+
 def test_a_row_over_new_year_belongs_to_the_year_of_its_holiday():
     """1 January 2024 was a Monday: the weekend before it was in 2023."""
     assert ("12-30", "01-01", 3, "") in shown(land("DE"), 2024)

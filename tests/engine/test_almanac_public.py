@@ -10,8 +10,8 @@ from engine.assistants.almanac.values import NothingFound
 
 date = datetime.date
 
-# Two islands where nobody lives and one with a base only; and Ukraine, whose law of martial law (2136-IX of 15
-# March 2022) makes its holidays workdays.
+# Two islands where nobody lives and one with a base only; and Ukraine, whose law of martial law (2136-IX of
+# 15 March 2022) makes its holidays workdays.
 WITHOUT = {"BV", "HM", "IO", "UA"}
 
 # Days off that are no weekend days, for such lists name a substitute only.
@@ -43,6 +43,20 @@ def test_a_day_off_instead_of_a_weekend_says_so():
     assert public.public_on("GB", "SCT", date(2024, 11, 30)) == (
         PublicHoliday(day=date(2024, 11, 30), name="Saint Andrew's Day"),
     )
+
+
+@pytest.mark.parametrize(
+    ("country", "day", "name"),
+    [
+        # The Nation, "15 bank holidays announced for 2023": a substitution for 10 December, a Sunday.
+        ("TH", date(2023, 12, 11), "Constitution Day"),
+        # China's State Council, 2025: at work on Sunday 26 January and Saturday 8 February instead.
+        ("CN", date(2025, 2, 4), "Day off"),
+    ],
+)
+def test_a_day_off_instead_of_another_is_named_without_the_librarys_own_words(country, day, name):
+    """It writes "(in lieu)" in one country and "(substituted from 02/08/2025)" in another."""
+    assert public.public_on(country, "", day) == (PublicHoliday(day=day, name=name, observed=True),)
 
 
 def test_a_part_of_a_country_has_holidays_of_its_own():

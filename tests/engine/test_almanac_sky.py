@@ -82,6 +82,66 @@ def test_dawns_and_dusks_come_in_order():
     assert times == sorted(times)
 
 
+def test_a_day_on_which_the_sun_sets_twice_by_greenwichs_clock_has_its_sunset():
+    """US Naval Observatory, 30° S 100° W, May 2024, in UTC: 5th 00:02, 6th 00:01, 7th 00:00 and 23:59.
+
+    Quoted in astral's issue 102: its own search finds the second of the two only.
+    """
+    place = at(-30.0, -100.0, "Etc/GMT+7")
+    published = {4: "17:02", 5: "17:01", 6: "17:00", 7: "16:59"}
+    for number, clock in published.items():
+        expected = datetime.datetime.combine(
+            date(2024, 5, number), datetime.time.fromisoformat(clock), tzinfo=ZoneInfo(place.timezone)
+        )
+        # Which of 17:00:29 and 17:00:30 it is depends on the last digits of a place.
+        assert abs(sky.sun(place, date(2024, 5, number)).sunset - expected) <= datetime.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_where_the_sun_rises_at_midnight_by_greenwichs_clock_it_rises_every_day(month):
+    """Dhaka lies so far south that it has all nine times every day."""
+    place = at(23.72, 90.37, "Asia/Dhaka")
+    days = [date(2026, month, 1) + datetime.timedelta(days=index) for index in range(31)]
+    found = [sky.sun(place, day) for day in days]
+    assert {time.sunrise.date() for time in found} == set(days)
+    assert {time.polar for time in found} == {""}
+    assert None not in {time.astronomical_dawn for time in found}
+    assert None not in {time.nautical_dawn for time in found}
+    assert None not in {time.civil_dawn for time in found}
+
+
+def test_sunset_and_the_next_sunrise_are_as_published_in_dhaka():
+    """Bangladesh Sangbad Sangstha with the Meteorological Department, 26 March 2020: 6.13 pm and 5.55 am."""
+    place = at(23.72, 90.37, "Asia/Dhaka")
+    sunset = sky.sun(place, date(2020, 3, 26)).sunset
+    sunrise = sky.sun(place, date(2020, 3, 27)).sunrise
+    minute = datetime.timedelta(minutes=1)
+    assert abs(sunset - datetime.datetime(2020, 3, 26, 18, 13, tzinfo=ZoneInfo("Asia/Dhaka"))) <= minute
+    assert abs(sunrise - datetime.datetime(2020, 3, 27, 5, 55, tzinfo=ZoneInfo("Asia/Dhaka"))) <= minute
+
+
+def test_on_the_days_around_a_polar_day_the_sun_rises_or_sets_only():
+    """Tromsø: it comes up on 18 May 2026 and stays; on 25 July it goes down for the first time again.
+
+    Each year's first midnight sun may be a day earlier or later; that no other day between them has an end,
+    and that the length leads over from the days before, is what must hold.
+    """
+    place = at(69.65, 18.96, "Europe/Oslo")
+    start, end = date(2026, 5, 1), date(2026, 8, 10)
+    days = [start + datetime.timedelta(days=index) for index in range((end - start).days)]
+    found = [sky.sun(place, day) for day in days]
+    polar = [times.day for times in found if times.polar == "day"]
+    assert polar == [polar[0] + datetime.timedelta(days=index) for index in range(len(polar))]
+    before = found[days.index(polar[0]) - 1]
+    after = found[days.index(polar[-1]) + 1]
+    assert (before.sunrise is None, before.sunset is None) == (False, True)
+    assert (after.sunrise is None, after.sunset is None) == (True, False)
+    assert 1_380 < before.day_minutes < 1_440
+    assert 1_380 < after.day_minutes < 1_440
+    lengths = [times.day_minutes for times in found if times.day <= polar[0]]
+    assert lengths == sorted(lengths)
+
+
 def test_on_a_polar_day_the_sun_neither_rises_nor_sets():
     """US Naval Observatory, 70° N 150° W, 21 June 2026: continuously above the horizon, transit at 13:02."""
     found = sky.sun(at(70.0, -150.0, "Etc/GMT+9"), date(2026, 6, 21))

@@ -30,7 +30,7 @@ class SunTimes:
     civil_dusk: datetime.datetime | None
     nautical_dusk: datetime.datetime | None
     astronomical_dusk: datetime.datetime | None
-    # From sunrise to sunset; 1,440 on a polar day, 0 in polar night.
+    # From sunrise to sunset, or as far as the midnight where one is missing: 1,440 on a polar day.
     day_minutes: int
     polar: Polar
     noon_degrees: float
@@ -74,8 +74,8 @@ class Rest:
 class PublicHoliday:
     """A day off by law.
 
-    `name` in English where the library has it.  `observed`: a day off instead of one that fell on a weekend.
-    `estimated`: the moon may move it.
+    `name` in English.  `observed`: a day off instead of another, for the holiday fell on a weekend, or a
+    workday was exchanged for a day of the weekend.  `estimated`: the moon may move it.
     """
 
     day: datetime.date

@@ -15,9 +15,11 @@ from engine.assistants.almanac.words import normalise
 
 _PUBLIC: Final = "public"
 _ENGLISH: Final = "en_US"
-# What the library adds to a name: a weekend has moved the day; the moon may move it.
-_SUFFIX: Final = re.compile(r" \((observed)?(?:, )?(estimated)?\)$")
-# Some countries have a holiday every three months only; nobody reads more than a year's.
+# What the library adds to a name: the day stands for another one; the moon may move it.
+_SUFFIX: Final = re.compile(
+    r" \((observed|in lieu|substitute day|substituted from [\d/]+)?(?:, )?(estimated)?\)$"
+)
+# More than most countries have in a year: nobody reads on.
 _COUNT_MAX: Final = 30
 
 

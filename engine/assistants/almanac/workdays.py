@@ -9,7 +9,8 @@ from engine.assistants.almanac.values import NothingFound, Place
 
 # Longer spans are no question of planning, and each year takes the library milliseconds.
 YEARS_MAX: Final = 20
-# As many workdays as lie in that span, and not quite.
+_DAYS_MAX: Final = YEARS_MAX * 366
+# About as many workdays as lie in that span.
 WORKDAYS_MAX: Final = YEARS_MAX * 240
 _DAY: Final = datetime.timedelta(days=1)
 
@@ -22,7 +23,7 @@ def workdays(place: Place, first: datetime.date, last: datetime.date) -> Workday
     where the library has no such country, part or year.
     """
     first, last = sorted((first, last))
-    if last.year - first.year > YEARS_MAX:
+    if (last - first).days > _DAYS_MAX:
         raise NothingFound(f"workdays are counted for at most {YEARS_MAX} years")
     table = public.table(place.country, place.subdivision, first.year, last.year)
     days = [first + index * _DAY for index in range((last - first).days + 1)]
