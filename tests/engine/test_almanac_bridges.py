@@ -90,6 +90,12 @@ def test_a_year_with_few_bridges_has_no_more():
     ]
 
 
+def test_two_days_in_the_middle_of_a_week_are_no_long_weekend_but_with_a_bridge():
+    """derstandard.at, "Feier- und Fenstertage 2018": with Monday the 24th, from 22 to 26 December."""
+    assert shown(land("AT"), 2018)[-1] == ("12-22", "12-26", 5, "12-24")
+    assert not any(first <= "12-26" <= last and days == 2 for first, last, days, _ in shown(land("AT"), 2018))
+
+
 def test_a_row_over_new_year_belongs_to_the_year_of_its_holiday():
     """1 January 2024 was a Monday: the weekend before it was in 2023."""
     assert ("12-30", "01-01", 3, "") in shown(land("DE"), 2024)

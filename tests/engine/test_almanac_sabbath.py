@@ -28,6 +28,9 @@ PROVIDENCE = city("Providence", "US", 41.82399, -71.41283, "America/New_York")
 BOSTON = city("Boston", "US", 42.35843, -71.05977, "America/New_York")
 HELSINKI = city("Helsinki", "FI", 60.16952, 24.93545, "Europe/Helsinki")
 JERUSALEM = city("Jerusalem", "IL", 31.76904, 35.21633, "Asia/Jerusalem")
+HAIFA = city("Haifa", "IL", 32.794, 34.9896, "Asia/Jerusalem")
+NEW_YORK = city("New York", "US", 40.7128, -74.006, "America/New_York")
+LOS_ANGELES = city("Los Angeles", "US", 34.0522, -118.2437, "America/Los_Angeles")
 TEL_AVIV = city("Tel Aviv", "IL", 32.08088, 34.78057, "Asia/Jerusalem")
 # Hebcal counts in the height of some cities above the sea, which moves their sunset by a minute, and rounds
 # the end to the nearest minute where we round it up.
@@ -55,6 +58,29 @@ LIGHTINGS = [
     (JERUSALEM, date(2020, 3, 6), "17:00"),
     (JERUSALEM, date(2020, 3, 27), "18:15"),
 ]
+
+
+# The Jerusalem Post, 23 October 2024, Shemini Atzeret and Simchat Torah: lightings, and in Israel the end.
+# Without the lighting in Tel Aviv, which the paper has 22 minutes before sunset where Hebcal has 18.
+FESTIVAL = [
+    (NEW_YORK, ["17:45", "18:43"], None),
+    (LOS_ANGELES, ["17:51", "18:46"], None),
+    (JERUSALEM, ["17:18"], "18:34"),
+    (TEL_AVIV, [], "18:35"),
+    (HAIFA, ["17:28"], "18:34"),
+]
+
+
+@pytest.mark.parametrize(("place", "clocks", "ends"), FESTIVAL)
+def test_a_festivals_lightings_and_end_are_as_published(place, clocks, ends):
+    """Two days outside of Israel, the second from a flame; and there the Sabbath follows at once."""
+    wednesday, thursday = date(2024, 10, 23), date(2024, 10, 24)
+    found = sabbath.candle_lighting(place, wednesday)
+    for lighting, evening, clock in zip(found.lightings, (wednesday, thursday), clocks, strict=False):
+        assert is_near(lighting.at, evening, clock, place)
+    assert [lighting.from_flame for lighting in found.lightings] == [False, True, True][: 1 if ends else 3]
+    assert found.last == (thursday if ends else date(2024, 10, 26))
+    assert ends is None or is_near(found.ends, thursday, ends, place)
 
 
 @pytest.mark.parametrize(("place", "evening", "clock"), LIGHTINGS)
@@ -164,6 +190,12 @@ def test_on_a_sabbath_the_next_lighting_is_next_weeks_but_it_still_has_an_end():
     assert sabbath.candle_lighting(MIAMI, saturday).first == date(2026, 1, 10)
     assert sabbath.havdalah(MIAMI, saturday).last == saturday
     assert sabbath.sabbath(MIAMI, saturday).first == saturday
+
+
+def test_who_asks_for_the_sabbath_is_not_told_of_a_festival_before_it():
+    """Yom Kippur 2025 was Thursday, 2 October (Hebcal), with a working day before the Sabbath."""
+    assert sabbath.sabbath(MIAMI, date(2025, 10, 1)).first == date(2025, 10, 4)
+    assert sabbath.candle_lighting(MIAMI, date(2025, 10, 1)).first == date(2025, 10, 2)
 
 
 def test_where_it_does_not_get_dark_there_is_no_end():

@@ -183,7 +183,9 @@ def test_beside_the_date_line_a_day_is_the_places_own():
     assert {time.date() for time in times} == {date(2026, 6, 21)}
 
 
-@pytest.mark.parametrize("day", [date.min, date.max])
+@pytest.mark.parametrize(
+    "day", [date.min, date.min + datetime.timedelta(days=1), date.max - datetime.timedelta(days=1), date.max]
+)
 def test_at_the_ends_of_the_calendar_nothing_is_known(day):
     """A sentence instead of an overflow."""
     with pytest.raises(NothingFound, match=f"the sun of {day} is not known"):
