@@ -91,8 +91,8 @@ async def test_the_day_some_workdays_away(autojump_clock):
         ),
         (
             "is Christmas a public holiday in Japan",
-            "Christmas Day is on Friday 25 December 2026, which is a workday in Japan: no public holiday and no"
-            " weekend.",
+            "Christmas Day is on Friday 25 December 2026, which is a workday in Japan: no public holiday and"
+            " no weekend.",
         ),
     ],
 )

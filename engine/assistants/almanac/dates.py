@@ -47,9 +47,11 @@ _RELATIVE: Final = re.compile(
 )
 _WORDS: Final = {"today": 0, "tonight": 0, "now": 0, "tomorrow": 1, "yesterday": -1}
 _MONTHS: Final = {
-    name.lower(): index for names in (calendar.month_name, calendar.month_abbr) for index, name in enumerate(names)
+    name.lower(): index
+    for names in (calendar.month_name, calendar.month_abbr)
+    for index, name in enumerate(names)
     if name
-}  # fmt: skip
+}
 _MONTH: Final = re.compile(
     rf"\b(?:(?P<which>this|next|last) month|(?P<name>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})"
     r"(?:\s+(?P<year>(?:19|20|21)\d\d))?)\b",

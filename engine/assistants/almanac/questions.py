@@ -31,7 +31,8 @@ class Kind(StrEnum):
 class Question:
     """One question, as far as it can be understood without looking anything up.
 
-    `goes_on`: it names no holiday itself, and goes on from one before it.  `topic`: the words that may name a holiday; the place is found in the text by a call of its own.
+    `goes_on`: it names no holiday itself, and goes on from one before it.  `topic`: the words that may name
+    a holiday, or the tradition; the place is found in the text by a call of its own.  `years`: those named.
     `day`: the day it is about, or the first of two; `last` the second.  `count`: how many workdays to add.
     """
 

@@ -34,9 +34,9 @@ from engine.assistants.almanac.values import (
 
 HELP: Final = (
     'I know when holidays are: "Check Hanukkah in London", "When is Easter in Rome?", "Thanksgiving in '
-    'Canada". I know what countries keep: "Next bank holiday in Scotland", "Is 5 May a holiday in Poland?", "Long '
-    'weekends in Germany 2027", "Workdays from 3 March to 15 April in Spain". And I know the sun: "Sunset in '
-    'Paris tomorrow", "Shabbat times in Antwerp". What would you like to know?'
+    'Canada". I know what countries keep: "Next bank holiday in Scotland", "Is 5 May a holiday in Poland?", '
+    '"Long weekends in Germany 2027", "Workdays from 3 March to 15 April in Spain". And I know the sun: '
+    '"Sunset in Paris tomorrow", "Shabbat times in Antwerp". What would you like to know?'
 )
 # Texts with buttons must be shorter than others.
 _BUTTONS_TEXT_CHARACTERS_MAX: Final = 1024

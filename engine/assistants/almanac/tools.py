@@ -48,8 +48,8 @@ async def find_holiday(
 
     `fragments`: messages right before it that belong to it, in order.  `earlier`: the user's questions before
     it, newest first, for one that names a place only ("and in Rome?"), which `known` then answers when it is
-    there; `goes_on`: this is one that names none.  `near`: the place known from before.  Raises NothingFound when no holiday is named that the
-    libraries know.
+    there; `goes_on`: this is one that names none.  `near`: the place known from before.  Raises
+    NothingFound when no holiday is named that the libraries know.
     """
     for before in earlier:
         near = near or (await read(before, year)).place

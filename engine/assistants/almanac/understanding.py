@@ -44,7 +44,8 @@ _TRADITIONS: Final = {
     "orthodox": "orthodox",
 }
 _OF_TRADITION: Final = re.compile(
-    rf"\b({'|'.join(_TRADITIONS)}) (?:high |holy |religious )?(?:holidays?|holydays?|days|festivals?|feasts?)\b"
+    rf"\b({'|'.join(_TRADITIONS)}) (?:high |holy |religious )?"
+    r"(?:holidays?|holydays?|days|festivals?|feasts?)\b"
 )
 _LONG_WEEKENDS: Final = re.compile(
     r"\b(?:long ?week ?ends?|bridge days?|bridging days?|bruckentage?|puentes?)\b"
@@ -56,8 +57,8 @@ _CANDLES: Final = re.compile(
 # Those candles are lit on eight evenings, and not for rest.
 _HANUKKAH: Final = re.compile(r"\b(?:c?han+uk\w*|חנוכה)\b")
 _SUN: Final = re.compile(
-    r"\b(?:sun|sun ?rises?|sun ?sets?|sun (?:goes|go) down|sun (?:comes|come) up|twilight|dawn|dusk|solar noon"
-    r"|daylight|midnight sun|polar (?:night|day)|nightfall|first light|last light|gets? dark|dark"
+    r"\b(?:sun|sun ?rises?|sun ?sets?|sun (?:goes|go) down|sun (?:comes|come) up|twilight|dawn|dusk"
+    r"|solar noon|daylight|midnight sun|polar (?:night|day)|nightfall|first light|last light|gets? dark|dark"
     r"|length of (?:the )?day|day length|how long is the day|sonnenaufgang|sonnenuntergang"
     r"|(?:lever|coucher) du soleil|(?:salida|puesta) del? sol|tramonto|שקיעה|זריחה)\b"
 )
@@ -74,7 +75,8 @@ _IS: Final = re.compile(
     r"^(?:so |and |hey |hi |hello )*(?:is|was|will|are|were|do|does|did|ist|war|am)\b(?! there)"
 )
 _OFF: Final = re.compile(
-    rf"\b(?:{_HOLIDAYS}|holidays?|off|free|open|closed|shut|work|working|work(?:ing)? ?day|feiertag|arbeitstag)\b"
+    rf"\b(?:{_HOLIDAYS}|holidays?|off|free|open|closed|shut|work|working|work(?:ing)? ?day|feiertag"
+    r"|arbeitstag)\b"
 )
 _WAS: Final = re.compile(r"\b(?:was|were|did|war)\b")
 _COUNT: Final = re.compile(r"\b(\d{1,4}) (?=(?:work|working|business) ?days?\b|arbeitstage?\b|werktage?\b)")

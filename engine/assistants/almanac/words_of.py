@@ -81,7 +81,11 @@ def sun(found: SunTimes) -> str:
     elif found.polar == "night":
         lines.append("It does not rise.")
     else:
-        lines.append(f"sunrise {_clock(found.sunrise)}, sunset {_clock(found.sunset, found.day)}")
+        # Before and after a time without one there is a day with only the other.
+        rise = f"sunrise {_clock(found.sunrise)}" if found.sunrise else "no sunrise"
+        lines.append(
+            rise + (f", sunset {_clock(found.sunset, found.day)}" if found.sunset else ", no sunset")
+        )
         hours, minutes = divmod(found.day_minutes, 60)
         lines.append(f"day of {hours} h {minutes} min, noon {_clock(found.noon)}")
     for name, dawn, dusk, edge in (
