@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
+import attrs
 import trio
 
 from engine.assistants.almanac import civil, jewish, places
 from engine.assistants.almanac.traditions import (
+    COUNTED_DAYS,
     FAMILIAR_COUNTRIES,
     NATIONAL_ALIASES,
     TRADITION_ALIASES,
@@ -34,9 +36,11 @@ async def familiar_names(year: int) -> Names:
             for country in tradition.countries:
                 await trio.lowlevel.checkpoint()
                 add_missing(names, _of_tradition(tradition, country, year))
+        for name, other, _ in COUNTED_DAYS:
+            names[normalise(name)] = attrs.evolve(names[normalise(other)], name=name, key=name)
         for alias, key in TRADITION_ALIASES.items():
             if normalise(key) in names:
-                names.setdefault(alias, names[normalise(key)])
+                names[alias] = names[normalise(key)]
         for country in FAMILIAR_COUNTRIES:
             await trio.lowlevel.checkpoint()
             add_missing(names, of_country(country, "", year, names, all_languages=True))
