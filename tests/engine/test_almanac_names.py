@@ -5,7 +5,12 @@ import datetime
 import pytest
 
 from engine.assistants.almanac import catalogue, civil
-from engine.assistants.almanac.traditions import COUNTED_DAYS, NATIONAL_ALIASES, TRADITION_ALIASES
+from engine.assistants.almanac.traditions import (
+    COUNTED_DAYS,
+    NATIONAL_ALIASES,
+    REGIONAL_DAYS,
+    TRADITION_ALIASES,
+)
 from engine.assistants.almanac.words import normalise
 
 date = datetime.date
@@ -130,10 +135,35 @@ async def test_a_countrys_day_is_found_by_the_name_people_use(typed, day, autoju
     assert civil.find(holiday.country, "", holiday.key, 2026, eve=False)[0].first == day
 
 
+# By law: St Andrew's Day Bank Holiday (Scotland) Act 2007; the third Monday in April in Massachusetts and in
+# February in Ontario; the Wednesday before 23 November in Saxony; fixed dates the others.
+REGIONAL = [
+    ("St Andrew's Day", date(2026, 11, 30)),
+    ("Patriots' Day", date(2026, 4, 20)),
+    ("Battle of the Boyne", date(2026, 7, 12)),
+    ("Family Day", date(2026, 2, 16)),
+    ("Buß- und Bettag", date(2026, 11, 18)),
+    ("Reformationstag", date(2026, 10, 31)),
+    ("Saint-Jean-Baptiste", date(2026, 6, 24)),
+]
+
+
+@pytest.mark.parametrize(("typed", "day"), REGIONAL)
+async def test_a_day_of_a_part_of_a_country_is_found_without_naming_it(typed, day, autojump_clock):
+    """St Andrew's Day is Scotland's, not the Georgian one in May."""
+    holiday = (await catalogue.familiar_names(2026))[normalise(typed)]
+    assert civil.find(holiday.country, "", holiday.key, 2026, eve=False)[0].first == day
+
+
+def test_another_part_of_the_country_does_not_get_it():
+    """Who asks for England's is told that there is none."""
+    assert civil.find("GB", "ENG", "Saint Andrew's Day", 2026, eve=False) == []
+
+
 @pytest.mark.parametrize("year", [2025, 2026, 2027])
 async def test_every_such_name_comes_round_each_year(year, autojump_clock):
     """A new version of the library that calls it otherwise is noticed here."""
     names = await catalogue.familiar_names(year)
-    for name, _, _ in NATIONAL_ALIASES:
+    for name, *_ in (*NATIONAL_ALIASES, *REGIONAL_DAYS):
         holiday = names[normalise(name)]
         assert civil.find(holiday.country, "", holiday.key, year, eve=False) != [], name

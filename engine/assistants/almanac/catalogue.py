@@ -11,6 +11,7 @@ from engine.assistants.almanac.traditions import (
     COUNTED_DAYS,
     FAMILIAR_COUNTRIES,
     NATIONAL_ALIASES,
+    REGIONAL_DAYS,
     TRADITION_ALIASES,
     TRADITIONS,
     Tradition,
@@ -44,7 +45,8 @@ async def familiar_names(year: int) -> Names:
         for country in FAMILIAR_COUNTRIES:
             await trio.lowlevel.checkpoint()
             add_missing(names, of_country(country, "", year, names, all_languages=True))
-        for name, country, key in NATIONAL_ALIASES:
+        regional = ((name, country, key) for name, country, _, key in REGIONAL_DAYS)
+        for name, country, key in (*NATIONAL_ALIASES, *regional):
             names[normalise(name)] = _national(country, key, name)
         _familiar[year] = names
     return _familiar[year]

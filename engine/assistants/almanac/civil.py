@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final
 
-from engine.assistants.almanac.traditions import COUNTED_DAYS
+from engine.assistants.almanac.traditions import COUNTED_DAYS, REGIONAL_DAYS
 from engine.assistants.almanac.values import Occurrence
 from engine.assistants.almanac.words import normalise
 
@@ -27,6 +27,10 @@ _RELATIVE: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
     "easter sunday": (("easter", 0), ("orthodox easter", 0), ("easter monday", -1), ("good friday", 2)),
     "pentecost": (("pentecost monday", -1), ("whit monday", -1)),
     **{normalise(name): ((other, days),) for name, other, days in COUNTED_DAYS},
+}
+# Which part of a country to ask for a day that the whole of it does not keep.
+_PARTS: Final[Mapping[tuple[str, str], str]] = {
+    (country, key): part for _, country, part, key in REGIONAL_DAYS
 }
 # Said of many things besides a holiday.
 _TOO_GENERAL_WORDS = """
@@ -110,7 +114,11 @@ def names(country: str, subdivision: str, year: int, all_languages: bool = False
 
 
 def find(country: str, subdivision: str, name: str, year: int, *, eve: bool) -> list[Occurrence]:
-    """Each time a country keeps a holiday of that name in a year; `eve`: it begins at the sunset before."""
+    """Each time a country keeps a holiday of that name in a year; `eve`: it begins at the sunset before.
+
+    Without a subdivision, a few well-known days that only a part of the country keeps are found as well.
+    """
+    subdivision = subdivision or _PARTS.get((country, name), "")
     for other, offset in ((name, 0), *_RELATIVE.get(normalise(name), ())):
         key = names(country, subdivision, year).get(normalise(other))
         if key is not None:

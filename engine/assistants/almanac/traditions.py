@@ -304,6 +304,24 @@ NATIONAL_ALIASES: Final[tuple[tuple[str, str, str], ...]] = (
     ("Yom HaZikaron", "IL", "Remembrance Day"),
     ("Yom Yerushalayim", "IL", "Jerusalem Day"),
 )
+# Days that only a part of a country keeps, or several do: name, country, one that does, the library's name.
+REGIONAL_DAYS: Final[tuple[tuple[str, str, str, str], ...]] = (
+    ("Battle of the Boyne", "GB", "NIR", "Battle of the Boyne"),
+    ("Buß- und Bettag", "DE", "SN", "Repentance and Prayer Day"),
+    ("Diada", "ES", "CT", "National Day of Catalonia"),
+    ("Family Day", "CA", "ON", "Family Day"),
+    ("Kamehameha Day", "US", "HI", "Kamehameha Day"),
+    ("Melbourne Cup", "AU", "VIC", "Melbourne Cup Day"),
+    ("Nunavut Day", "CA", "NU", "Nunavut Day"),
+    ("Patriots' Day", "US", "MA", "Patriots' Day"),
+    ("Pioneer Day", "US", "UT", "Pioneer Day"),
+    ("Reformation Day", "DE", "BB", "Reformation Day"),
+    ("Reformationstag", "DE", "BB", "Reformation Day"),
+    ("Saint-Jean-Baptiste", "CA", "QC", "Saint John the Baptist Day"),
+    ("St Andrew's Day", "GB", "SCT", "Saint Andrew's Day"),
+    ("Saint Andrew's Day", "GB", "SCT", "Saint Andrew's Day"),
+    ("Texas Independence Day", "US", "TX", "Texas Independence Day"),
+)
 # Whose day is meant by a name that many countries use, when the question names none: the first that has it.
 FAMILIAR_COUNTRIES: Final = (
     "US", "GB", "IE", "CA", "AU", "NZ", "IN", "FR", "DE", "IT", "ES", "NL", "PL", "MX", "BR", "IL", "TR",
