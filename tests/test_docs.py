@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 TUTORIAL = DOCS / "tutorial" / "first-assistant.md"
+FIRST_NUMBER = DOCS / "tutorial" / "first-whatsapp-number.md"
 PROMISES = DOCS / "explanation" / "promises.md"
 # A test that hangs must end; nothing here takes more than seconds.
 HANG_SECONDS = 100.0
@@ -324,6 +325,14 @@ async def test_the_assistant_of_the_readme_can_be_interrupted(autojump_clock: Mo
     words = [entry[1:] for entry in conversation.trail.entries]
     assert words.count(("wave", "booking")) == 1
     assert ("answered", "m2") in words
+
+
+def test_the_settings_of_the_tutorial_connect_a_number() -> None:
+    """The file that its reader makes, with values as Meta gives them; none is wrong or missing."""
+    (file,) = (text for text in blocks(FIRST_NUMBER, "text") if text.startswith("WHATSAPP_"))
+    settings = load_settings(dict(line.split("=", 1) for line in file.splitlines()))
+    assert settings.is_local is False
+    assert settings.pace_seconds == 3
 
 
 # What the tutorial's reader writes in each step, as (seconds to wait before, text).
