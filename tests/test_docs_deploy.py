@@ -1,4 +1,4 @@
-"""The files for systemd and nginx hold as they stand: signed webhooks pass a real nginx, and nothing else does."""
+"""The files for systemd and nginx hold as they stand: a real nginx passes signed webhooks and nothing else."""
 
 import json
 import os
