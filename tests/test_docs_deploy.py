@@ -1,4 +1,4 @@
-"""The files for systemd and nginx hold as they stand: a real nginx passes signed webhooks and nothing else."""
+"""The files for systemd and nginx hold as they stand: nginx passes signed webhooks on, and nothing else."""
 
 import json
 import os
