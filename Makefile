@@ -52,8 +52,7 @@ mutants: $(MUTANTS_READY)
 
 # The site of docs/, in site/.  A link that leads nowhere, or a page that asks another host for anything, fails.
 docs: $(DOCS_READY)
-	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
-	@echo "Built site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict
 
 format: $(READY)
 	$(BIN)/ruff format
