@@ -117,6 +117,16 @@ def test_every_field_of_an_event_is_described_in_order(name: str) -> None:
     assert all(row[1] for row in described)
 
 
+def test_every_public_name_is_in_the_reference() -> None:
+    """On the page that is made from the code, once; or on one of the pages that say more of it."""
+    made = re.findall(r"^::: engine\.(\w+)$", reference("python-names"), re.MULTILINE)
+    pages = ("events", "errors", "limits", "messages", "replies")
+    named = {name for page in pages for name in re.findall(r"\w+", reference(page))}
+    assert len(set(made)) == len(made)
+    assert set(made) <= set(engine.__all__)
+    assert set(engine.__all__) - set(made) <= named
+
+
 def unit_of(limit: str) -> str:
     for unit in ("seconds", "bytes", "characters"):
         if f"_{unit}" in limit:
