@@ -21,7 +21,8 @@ from engine.replies import Inline, Upload
 from web.posting import Poster
 from web.whatsapp.error_codes import Classify, classify, refusal
 
-_Content = trio._file_io.AsyncIOWrapper[Any]
+# What `trio.open_file` and `trio.wrap_file` return; Trio has no public name for it.
+_Content = Any
 
 # Bytes.  Meta writes "5 MB" and "100 KB": the larger reading, as nothing that it takes may be refused here.
 IMAGE_BYTES_MAX: Final = 5 * 1_024 * 1_024
