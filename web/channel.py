@@ -72,6 +72,6 @@ class Channel(Protocol):
         """
         ...
 
-    def open_media(self) -> AbstractAsyncContextManager[MediaSource | None]:
-        """Where the files that users send are downloaded from; None: they cannot be."""
+    def open_media(self) -> AbstractAsyncContextManager[MediaSource]:
+        """Where the files that users send are downloaded from, for as long as the context lasts."""
         ...
