@@ -45,11 +45,6 @@ class Channel(Protocol):
     """One way to WhatsApp."""
 
     @property
-    def text_characters_max(self) -> int:
-        """How long a text may be: the engine's limit of that name may not be higher."""
-        ...
-
-    @property
     def thanks(self) -> Thanks:
         """What the other side wants to hear of a request that was taken."""
         ...

@@ -13,7 +13,7 @@ from web.dialog360.error_codes import classify
 from web.dialog360.media import open_media
 from web.dialog360.signature import PROOF_HEADER, SIGNATURE_HEADER, has_secret, is_signed
 from web.posting import can_stand_in_header
-from web.whatsapp.client import TEXT_CHARACTERS_MAX, open_sender
+from web.whatsapp.client import open_sender
 from web.whatsapp.numbers import MediaByNumber
 from web.whatsapp.payloads import Webhook, parse
 
@@ -34,7 +34,6 @@ class Dialog360Channel:
     platform_secret: str = attrs.field(default="", repr=False)
     api_url: str = API_URL
 
-    text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
     thanks: ClassVar[Thanks] = Thanks()
 
     def challenge(self, arguments: Mapping[str, str]) -> str | None:

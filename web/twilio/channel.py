@@ -11,7 +11,6 @@ from engine.content import MediaSource
 from web.channel import Request, Thanks
 from web.twilio.client import API_URL, TYPING_URL, open_client
 from web.twilio.media import open_media
-from web.twilio.outgoing import TEXT_CHARACTERS_MAX
 from web.twilio.payloads import parse
 from web.twilio.signature import SIGNATURE_HEADER, is_signed
 from web.whatsapp.numbers import MediaByNumber
@@ -33,7 +32,6 @@ class TwilioChannel:
     api_url: str = API_URL
     typing_url: str = TYPING_URL
 
-    text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
     # To a message Twilio wants to hear what to do: nothing.  A plain text would be sent to the user.
     thanks: ClassVar[Thanks] = Thanks(content_type="text/xml; charset=utf-8", body=b"<Response/>")
 

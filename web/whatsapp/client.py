@@ -16,11 +16,11 @@ from engine import OutboxRow, SendAmbiguous, TypingSignal
 from engine.replies import TextBody
 from web.posting import ANSWER_BYTES_MAX, Poster, Timeouts, can_stand_in_header, open_poster
 from web.whatsapp.error_codes import Classify, classify, refusal
-from web.whatsapp.outgoing import TEXT_CHARACTERS_MAX, file_of, message_request, with_media_id
+from web.whatsapp.outgoing import file_of, message_request, with_media_id
 from web.whatsapp.payloads import GROUP_PREFIX
 from web.whatsapp.upload import upload_media
 
-__all__ = ["ANSWER_BYTES_MAX", "TEXT_CHARACTERS_MAX", "GraphClient", "Timeouts", "open_client", "open_sender"]
+__all__ = ["ANSWER_BYTES_MAX", "GraphClient", "Timeouts", "open_client", "open_sender"]
 
 
 @asynccontextmanager
