@@ -230,7 +230,10 @@ class Engine:
             self._waiters.forget(message.id)
 
     def stop(self, user_id: str) -> bool:
-        """End the user's operation at its boundary and drop what waits; False when nothing ran."""
+        """End the user's operation at its boundary and drop what waits; False when nothing ran.
+
+        By the id that they have now: whoever was found to be somebody known is stopped by that one's.
+        """
         return self.sessions.stop(user_id)
 
     # What an operator asks ------------------------------------------------------------------------

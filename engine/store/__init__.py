@@ -428,6 +428,7 @@ class Store(Protocol):
         """The last `limit` turns of a user, and what was superseded among them.
 
         A message without a fate is not history yet: it waits, or is being worked on.
+        An id that its user no longer has, since they were found to be somebody known, means them still.
         """
         ...
 
@@ -448,7 +449,7 @@ class Store(Protocol):
     ) -> tuple[OutboxRow, ...]:
         """The first `limit` outbox rows still to be sent whose sequence is above `after`, in order.
 
-        Of one user only, when it is named.
+        Of one user only, when it is named, by whatever id they have had.
         """
         ...
 

@@ -425,6 +425,34 @@ async def test_process_message_under_an_old_id(autojump_clock: MockClock) -> Non
         assert conversation.engine.live_sessions == 1
 
 
+async def test_an_id_that_was_merged_away_still_finds_the_conversation(autojump_clock: MockClock) -> None:
+    """A page that shows it may have been opened before, and a read may be under way at the merge."""
+    async with open_conversation(two_waves()) as conversation:
+        engine = conversation.engine
+        await engine.receive([message("m1", PHONE, timestamp=1_000)])
+        await trio.sleep(10)
+        await engine.receive([message("m2", SCOPED, timestamp=2_000)])
+        await trio.sleep(10)
+        await engine.receive([message("m3", PHONE, SCOPED, timestamp=3_000)])
+        await trio.sleep(10)
+        by_old, by_new = await engine.read_history(PHONE), await engine.read_history(SCOPED)
+        assert [turn.message_id for turn in by_new] == ["m1", "m1", "m2", "m2", "m3", "m3"]
+        assert by_old == by_new
+
+
+async def test_rows_of_an_id_that_was_merged_away_are_found(autojump_clock: MockClock) -> None:
+    """A line that reads its next rows does not take them for sent when its user is moved just then."""
+    store = MemoryStore()
+    async with store.open(lambda committed: None):
+        for at, names in ((1_000, (PHONE,)), (2_000, (SCOPED,))):
+            await store.write([Accept(message=message(f"m{at}", *names, timestamp=at), at=at)])
+        row = OutboxRow(id="r1", user=User(PHONE), kind=OutgoingKind.REPLY, text="for the phone")
+        await store.write([Queue(row)])
+        await store.write([Accept(message=message("m3", PHONE, SCOPED, timestamp=3_000), at=3_000)])
+        [found] = await store.read_unsent(10, user_id=PHONE)
+        assert (found.id, found.user) == ("r1", User(SCOPED))
+
+
 async def test_a_reaction_opens_the_window_in_memory_too(autojump_clock: MockClock) -> None:
     """A reply that waits may be sent after all."""
     from engine.errors import SendDelayed

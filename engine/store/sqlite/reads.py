@@ -19,6 +19,7 @@ from engine.store import (
     UnfinishedOperation,
 )
 from engine.store.encoding import decode_fate
+from engine.store.sqlite.identity import present_id
 from engine.store.sqlite.rows import (
     CALL_COLUMNS,
     MESSAGE_COLUMNS,
@@ -35,6 +36,7 @@ UNSENT: Final = "state IN ('pending', 'sending', 'resending', 'failed')"
 
 def read_conversation(connection: sqlite3.Connection, user_id: str, limit: int) -> Conversation:
     """See `Store.read_conversation`."""
+    user_id = present_id(connection, user_id)
     columns = connection.execute(
         "SELECT * FROM ("
         " SELECT sequence, CASE kind WHEN 'echo' THEN 'business' ELSE 'user' END,"
@@ -176,6 +178,7 @@ def read_unsent(
     connection: sqlite3.Connection, limit: int, after: int, user_id: str | None
 ) -> tuple[OutboxRow, ...]:
     """See `Store.read_unsent`."""
+    user_id = user_id and present_id(connection, user_id)
     rows = connection.execute(
         # By name: not through all the rows that a user ever had.
         f"SELECT {ROW_COLUMNS}, {OF_THE_USER} FROM outbox INDEXED BY outbox_unsent"
