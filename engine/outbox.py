@@ -63,6 +63,8 @@ class _Letter:
     was_ambiguous: bool = False
     # The provider spoke of it: it was taken, whatever became of our request.
     is_reported: trio.Event = attrs.field(factory=trio.Event)
+    # Where it is to be sent in its turn; None while it waits for a report, or for another attempt.
+    line: "_Line | None" = None
     # It is in no line any more; made when somebody waits for that.
     has_left: trio.Event | None = None
 
@@ -135,6 +137,8 @@ class Outbox:
         self._lines: dict[str, _Line] = {}
         # Every letter in memory, by row id: in a line, or waiting for a report.
         self._letters: dict[str, _Letter] = {}
+        # The same by user: in whatever line, the letter goes where they are written to now.
+        self._of_user: defaultdict[str, dict[str, _Letter]] = defaultdict(dict)
         self._fewer = trio.Event()  # whenever there is a letter less
         # Rows up to `_loaded_to`, by sequence, are or were in memory.  While the store is read, what is
         # committed up to `_passed_to` was left for the reader.
@@ -198,6 +202,9 @@ class Outbox:
 
     def move(self, user_id: str, to: str) -> None:
         """Two users were found to be one.  When both are being sent to, each line ends by itself."""
+        for letter in self._of_user.pop(user_id, {}).values():
+            letter.row = attrs.evolve(letter.row, user=User(to))
+            self._of_user[to][letter.row.id] = letter
         line = self._lines.get(user_id)
         if line is None:
             return
@@ -207,13 +214,10 @@ class Outbox:
             return
         line.user_id = to
         self._lines[to] = self._lines.pop(user_id)
-        for letter in line.letters:
-            letter.row = attrs.evolve(letter.row, user=User(to))
 
     def readdress(self, user_id: str, address: str) -> None:
         """A user is written to elsewhere from now on."""
-        line = self._lines.get(user_id)
-        for letter in line.letters if line else ():
+        for letter in self._of_user.get(user_id, {}).values():
             letter.row = attrs.evolve(letter.row, address=address)
 
     def read_all(self) -> None:
@@ -252,13 +256,18 @@ class Outbox:
             # Its report came before a crash; why it failed is told again if it fails again.
             self._nursery.start_soon(self._fail, row, SendDelayed("it was not delivered"))
             return
-        letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        letter = self._write_letter(row)
         if row.state is SendState.PENDING:
             self._line_up(letter)
         else:
             letter.was_ambiguous = row.state is SendState.RESENDING
             error = SendAmbiguous("the process died while it was sent")
             self._nursery.start_soon(self._settle, letter, error)
+
+    def _write_letter(self, row: OutboxRow) -> _Letter:
+        letter = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        self._letters[row.id] = self._of_user[row.user.id][row.id] = letter
+        return letter
 
     def _line_up(self, letter: _Letter) -> None:
         user_id = letter.row.user.id
@@ -268,12 +277,13 @@ class Outbox:
             self._nursery.start_soon(self._run_line, line)
         line.heard_at = max(line.heard_at, letter.row.heard_at)
         line.letters.append(letter)
+        letter.line = line
         line.arrived.set()
 
     def _leave_line(self, letter: _Letter) -> None:
-        line = self._lines.get(letter.row.user.id)
-        if line is not None and letter in line.letters:
-            line.letters.remove(letter)
+        if letter.line is not None:
+            letter.line.letters.remove(letter)
+            letter.line = None
             if letter.has_left is not None:
                 letter.has_left.set()
             self._tell_fewer()
@@ -282,6 +292,10 @@ class Outbox:
         """Forget a letter: it was sent, given up or dropped."""
         self._leave_line(letter)
         self._letters.pop(letter.row.id, None)
+        of_user = self._of_user.get(letter.row.user.id, {})
+        of_user.pop(letter.row.id, None)
+        if not of_user:
+            self._of_user.pop(letter.row.user.id, None)
         if self._reads:
             self._ended.add(letter.row.id)
         self._tell_fewer()
@@ -533,7 +547,7 @@ class Outbox:
         """A row that was taken could not be delivered: the same table decides."""
         while row.id in self._letters:  # its request has not ended yet, or this was begun already
             await self._fewer.wait()
-        letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        letter = self._write_letter(row)
         verdict = self._judge(error, letter)
         if isinstance(verdict, Wait):
             await self._wait(letter, error, verdict)

@@ -104,7 +104,7 @@ class SessionManager:
         session = self._open(left.message.user, interruptions, is_recovered=True)
         message = left.message.with_media_from(self.media)
         operation = session.operation = self.runner.new_operation(session, left.operation_id, message)
-        operation.burst = (*(other.with_media_from(self.media) for other in left.others), message)
+        operation.burst = tuple(each.with_media_from(self.media) for each in left.burst)
         operation.is_left = True
         if left.phase is not Phase.PLANNING:
             operation.phase = Phase.AT_BOUNDARY

@@ -376,7 +376,7 @@ class OperationRecord:
 class UnfinishedOperation:
     """An operation without an end, as far as it is recorded; its calls are read when it goes on.
 
-    `others`: older messages of its burst that have no fate yet.
+    `burst`: all the messages it works on, in order; those that have joined it have their fate already.
     """
 
     operation_id: str
@@ -385,7 +385,7 @@ class UnfinishedOperation:
     interrupted_by: str | None
     reason: Reason | None = None
     undo: bool = False
-    others: tuple[Message, ...] = ()
+    burst: tuple[Message, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -20,6 +21,7 @@ from engine import (
     User,
 )
 from engine.content import Echo, Edit, Reaction, Revoke, System, Text
+from engine.errors import SendAmbiguous, SendDelayed
 from engine.model import OutgoingKind
 from engine.store import Accept, End, Queue
 from engine.testing import (
@@ -455,8 +457,6 @@ async def test_rows_of_an_id_that_was_merged_away_are_found(autojump_clock: Mock
 
 async def test_a_reaction_opens_the_window_in_memory_too(autojump_clock: MockClock) -> None:
     """A reply that waits may be sent after all."""
-    from engine.errors import SendDelayed
-
     trail = Trail()
     async with open_conversation(
         two_waves(), trail=trail, limits=Limits(window_seconds=60.0), now=lambda: 1000.0 + trio.current_time()
@@ -570,3 +570,49 @@ async def test_nothing_is_late_behind_a_revoke_that_asked_for_nothing(autojump_c
         await receive([Message(id="m1", user=User(PHONE), text="go", timestamp=100)])
         await trio.sleep(20)
     assert [e[2] for e in trail.of("answered")] == ["m1"]
+
+
+async def test_what_may_have_been_sent_is_sent_again_to_the_new_number(autojump_clock: MockClock) -> None:
+    """While it waits for a report it is in no line, and its user's address changes all the same."""
+    async with open_conversation(two_waves(), limits=Limits(settle_seconds=5.0)) as conversation:
+        conversation.outbound.failures = [SendAmbiguous("no answer")]
+        await conversation.engine.receive([message("m1", PHONE, SCOPED)])
+        await trio.sleep(7)
+        await conversation.engine.receive([changed("s1", old=(PHONE,), new=(NEW_PHONE,))])
+        await trio.sleep(10)
+        [sent] = conversation.outbound.rows
+        assert (sent.user, sent.to) == (User(PHONE), NEW_PHONE)
+
+
+async def test_what_is_sent_to_one_who_is_somebody_known_goes_to_their_address(
+    autojump_clock: MockClock,
+) -> None:
+    """Both are being sent to: the line of the one who was merged away hears of the new number, too."""
+    async with open_conversation(two_waves()) as conversation:
+        conversation.outbound.failures = [SendDelayed("not now")] * 2
+        await conversation.engine.receive([message("m1", PHONE, timestamp=1_000)])
+        await conversation.engine.receive([message("m2", SCOPED, timestamp=2_000)])
+        await trio.sleep(5.75)
+        await conversation.engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(10)
+        assert [(row.user, row.to) for row in conversation.outbound.rows] == [(User(SCOPED), NEW_PHONE)] * 2
+
+
+@pytest.mark.parametrize("content", [Revoke(message_id="m2"), Edit(message_id="m2", content=Text(body="x"))])
+async def test_what_joined_before_a_restart_may_still_be_changed(
+    autojump_clock: MockClock, content: Revoke | Edit
+) -> None:
+    """It has its fate already, and is worked on all the same: P3, P14."""
+    store = MemoryStore()
+    async with open_conversation(two_waves(), store=store, policy="steer") as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(1)
+        await conversation.send(("m2", "and that"))
+        await trio.sleep(2)
+        left = left_by_a_crash(store)
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, store=left) as conversation:
+        await conversation.engine.receive([Message(id="m3", user=User(PHONE), text="", content=content)])
+        await trio.sleep(60)
+    told = ("stopped", "m1") if isinstance(content, Revoke) else ("superseded", "m1 by m3")
+    assert trail.of("answered", "ignored", told[0])[0][1:] == told

@@ -1,7 +1,6 @@
 """Each read as a query."""
 
 import sqlite3
-from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -121,7 +120,6 @@ def read_fate(connection: sqlite3.Connection, message_id: str) -> Fate | None:
 def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     """See `Store.read_unfinished`."""
     left: dict[str, Unfinished] = {}
-    others: dict[str, tuple[Message, ...]] = {}
     rows = connection.execute(
         "SELECT messages.id, user_id, text, timestamp, sequence, kind, details,"
         " late_behind, messages.burst_id, starts_at,"
@@ -145,33 +143,31 @@ def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
                 interruptions=interruptions,
             )
             left[message.user.id] = attrs.evolve(before, waiting=(*before.waiting, waiting))
-        elif works_on != message.id:
-            others[operation_id] = (*others.get(operation_id, ()), message)
-        else:
-            operation = _unfinished(operation_id, message, *state)
+        elif works_on == message.id:
+            burst = _read_burst(connection, operation_id)
+            operation = _unfinished(operation_id, message, burst, *state)
             left[message.user.id] = attrs.evolve(before, operations=(*before.operations, operation))
-    return tuple(_with_others(unfinished, others) for unfinished in left.values())
+    return tuple(left.values())
 
 
 def _unfinished(
-    operation_id: str, message: Message, phase: str, by: str | None, reason: str | None, undo: int
+    operation_id: str,
+    message: Message,
+    burst: tuple[Message, ...],
+    phase: str,
+    by: str | None,
+    reason: str | None,
+    undo: int,
 ) -> UnfinishedOperation:
     return UnfinishedOperation(
         operation_id=operation_id,
         message=message,
+        burst=burst,
         phase=Phase(phase),
         interrupted_by=by,
         reason=Reason(reason) if reason else None,
         undo=bool(undo),
     )
-
-
-def _with_others(unfinished: Unfinished, others: Mapping[str, tuple[Message, ...]]) -> Unfinished:
-    operations = tuple(
-        attrs.evolve(operation, others=others.get(operation.operation_id, ()))
-        for operation in unfinished.operations
-    )
-    return attrs.evolve(unfinished, operations=operations)
 
 
 def read_unsent(
