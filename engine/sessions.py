@@ -58,6 +58,8 @@ class SessionManager:
     # Of users who were found to be somebody else's: they only end.
     _joining: set[ActiveSession] = attrs.field(factory=set)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
+    # In a drain: messages that wait for the next start.
+    _left: set[str] = attrs.field(factory=set)
 
     @_rate.default
     def _of_limits(self) -> Rate:
@@ -147,6 +149,9 @@ class SessionManager:
         self, session: ActiveSession | None, message: Message, other_id: str, *, is_recovered: bool
     ) -> bool:
         """Whether a message that changes or takes back another is a request; settled when it is none."""
+        if other_id in self._left:  # it is the next start's, and so is what is said of it
+            self._leave(message.id)
+            return False
         waiting = session.waiting.find(other_id) if session else None
         operation = session.operation if session else None
         is_worked_on = operation is not None and any(each.id == other_id for each in operation.burst)
@@ -328,16 +333,18 @@ class SessionManager:
         moving, staying = self._sessions.pop(user_id, None), self._sessions.pop(to, None)
         if moving is None and staying is None:
             return
-        user = User(to)
+        user, typing = User(to), set()
         for session in (moving, staying):
             if session is not None:
                 # Under the old id nobody would ever release it.
-                if session.notifier is not None:
-                    session.notifier.stop_typing()
+                if session.notifier is not None and session.notifier.stop_typing():
+                    typing.add(session)
                 session.become(user)
         *ending, goes_on = sorted(filter(None, (moving, staying)), key=_age)
         self._sessions[to] = goes_on
-        if goes_on.notifier is not None and goes_on.operation and goes_on.operation.reason is None:
+        # One whose operation is just about to go shows it no more.
+        is_typing = goes_on in typing and goes_on.operation and goes_on.operation.reason is None
+        if goes_on.notifier is not None and is_typing:
             goes_on.notifier.start_typing()
         for session in ending:
             self._join(session, goes_on)
@@ -412,7 +419,7 @@ class SessionManager:
             if session.operation is not None:
                 left += session.operation.open_messages
             for message in left:
-                self.on_suspended(message.id)
+                self._leave(message.id)
             session.has_ended.set()
             if session in self._joining:
                 self._joining.remove(session)
@@ -420,6 +427,11 @@ class SessionManager:
                 del self._sessions[session.user.id]
             if not self._sessions and not self._joining:
                 self._emptied.set()
+
+    def _leave(self, message_id: str) -> None:
+        """It stays without a fate until the restart."""
+        self._left.add(message_id)
+        self.on_suspended(message_id)
 
 
 def _age(session: ActiveSession) -> tuple[bool, tuple[int, int]]:

@@ -616,3 +616,50 @@ async def test_what_joined_before_a_restart_may_still_be_changed(
         await trio.sleep(60)
     told = ("stopped", "m1") if isinstance(content, Revoke) else ("superseded", "m1 by m3")
     assert trail.of("answered", "ignored", told[0])[0][1:] == told
+
+
+async def test_a_merge_shows_no_typing_of_what_has_just_ended(autojump_clock: MockClock) -> None:
+    """P10: its notifier has stopped, and nobody would ever stop it again."""
+    async with open_conversation(two_waves()) as conversation:
+        engine = conversation.engine
+        await engine.receive([message("m1", SCOPED)])
+        await trio.sleep(60)
+        await engine.receive([message("m2", PHONE)])
+        await trio.sleep(1)
+        notifier = engine.sessions._sessions[PHONE].notifier
+        assert notifier is not None
+        notifier.stop_typing()
+        shown = len(conversation.outbound.typing)
+        await engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(60)
+        assert conversation.outbound.typing[shown:] == []
+
+
+@pytest.mark.parametrize("content", [Revoke(message_id="m2"), Edit(message_id="m2", content=Text(body="x"))])
+async def test_what_is_said_in_a_drain_of_what_waits_for_the_next_start_waits_too(
+    autojump_clock: MockClock, content: Revoke | Edit
+) -> None:
+    """P4: it is not ignored for that nothing works on its message just now."""
+    store = MemoryStore()
+    async with open_conversation(two_waves(), store=store) as conversation:
+        engine = conversation.engine
+        await conversation.send(("m1", "go"))
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drain)
+            await trio.sleep(0.25)
+            other = User("15557654321")
+            await engine.receive([Message(id="m2", user=other, text="old")])
+            await trio.sleep(0.25)
+            await engine.receive([Message(id="m3", user=other, text="new", content=content)])
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, store=store):
+        await trio.sleep(60)
+    fates = trail.of("answered", "ignored", "stopped", "superseded")
+    if isinstance(content, Revoke):
+        assert [each[1:] for each in fates if each[2] != "m1"] == [("stopped", "m2"), ("stopped", "m3")]
+    else:
+        assert [each[1:] for each in fates if each[2] != "m1"] == [
+            ("superseded", "m2 by m3"),
+            ("answered", "m3"),
+        ]
