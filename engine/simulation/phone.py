@@ -32,7 +32,9 @@ class Phone:
             return ""
         world = self.world
         send = self._sends.get(next(self._requests), Send())
-        world.write("request", outgoing.user.id, outgoing.id, outgoing.kind.value, outgoing.message_id)
+        world.write(
+            "request", outgoing.user.id, outgoing.id, outgoing.kind.value, outgoing.message_id, outgoing.to
+        )
         await trio.sleep(send.seconds)
         if world.dead:
             await trio.sleep_forever()

@@ -71,7 +71,7 @@ def simulate(scenario: Scenario) -> Report:
         scenario=scenario,
         broken=tuple(broken),
         ledger=world.ledger,
-        operations=watch.seen.begun.total(),
+        operations=watch.seen.begun,
         lives=world.life,
     )
 

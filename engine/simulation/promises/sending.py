@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from operator import add, or_
 from typing import Final
 
 import attrs
@@ -21,7 +22,7 @@ def one_commit(left: Left) -> Iterator[str]:
     for id, operation in left.operations.items():
         is_completed = operation["phase"] == "completed"
         fate = left.messages[operation["message_id"]]["fate"]
-        if replies[id] != is_completed or (fate == "answered") != is_completed:
+        if bool(replies[id]) != is_completed or (fate == "answered") != is_completed:
             yield f"operation {id} is {operation['phase']}: {replies[id]} replies, message {fate}"
         if operation["ended_at"] is None:
             yield f"operation {id} has no end"
@@ -70,7 +71,7 @@ def told_once(seen: Seen) -> See:
     texts = built_in().texts[built_in().default]
     once = (texts.rejected, texts.deferred)
     acknowledged: set[str] = set()
-    notices: Counter[tuple[str, str]] = Counter()
+    notices = seen.by_user(Counter[str], add)  # by what was told
 
     def see(entry: Entry) -> str | None:
         kind, operation, _, text = entry.more
@@ -80,8 +81,8 @@ def told_once(seen: Seen) -> See:
                 return f"one more acknowledgement for {operation}, {reason or 'which goes on'}"
             acknowledged.add(operation)
         elif kind == "notice" and text in once:
-            notices[entry.user, text] += 1
-            count, tried = notices[entry.user, text], seen.tried[entry.user]
+            notices[entry.user][text] += 1
+            count, tried = notices[entry.user][text], seen.tried[entry.user]
             if count > tried:
                 return f"{entry.user} was told {text!r} {count} times, in {tried} operations"
         return None
@@ -92,7 +93,7 @@ def told_once(seen: Seen) -> See:
 @always(9, "queued", "marked", "request")
 def no_acknowledgement_after_the_reply(seen: Seen) -> See:
     """Once the new reply is recorded, no acknowledgement goes on its way."""
-    of_user: defaultdict[str, set[str]] = defaultdict(set)  # those that are not on their way yet
+    of_user = seen.by_user(set[str], or_)  # those that are not on their way yet
     too_late: set[str] = set()
 
     def see(entry: Entry) -> str | None:
@@ -168,20 +169,24 @@ def sent_once(seen: Seen) -> See:
     return see
 
 
-@always(9, "queued", "marked", "request")
+@always(9, "moved", "queued", "marked", "request")
 def in_order(seen: Seen) -> See:
     """Each user's rows are first requested in their order.
 
-    But for those that a process may have sent and did not live to say: they wait for a report.
+    But for those that a process may have sent and did not live to say: they wait for a report.  And of two
+    users who are found to be one those that were there before: each is sent in the order of its own.
     """
     place: dict[str, int] = {}
     marked_in: dict[str, int] = {}  # the life that said it would request them, and has not yet
     requested: set[str] = set()
     last: dict[str, str] = {}
+    moved: dict[str, int] = {}  # by user: the place of that
 
     def see(entry: Entry) -> str | None:
         id = entry.key
-        if entry.what == "queued":
+        if entry.what == "moved":
+            moved[entry.user] = entry.n
+        elif entry.what == "queued":
             place[id] = entry.n
         elif entry.what == "marked":
             if entry.more[0] in _BEFORE_A_REQUEST:
@@ -193,7 +198,7 @@ def in_order(seen: Seen) -> See:
             requested.add(id)
             before = last.get(entry.user)
             last[entry.user] = id
-            if before and place[before] > place[id]:
+            if before and place[before] > place[id] > moved.get(entry.user, -1):
                 return f"row {id} was sent after {before}, which came later"
         return None
 
