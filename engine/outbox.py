@@ -146,6 +146,8 @@ class Outbox:
         self._passed_to = 0
         self._from_the_first = False
         self._is_reading = False
+        # Rows that were taken and not delivered, until it is decided what follows.
+        self._failing: set[str] = set()
         # Rows that need no more sending since a read began that goes on: it may have seen them before.
         self._ended: set[str] = set()
         self._reads = 0
@@ -192,7 +194,7 @@ class Outbox:
             if (letter := self._letters.get(row.id)) is not None:
                 letter.is_reported.set()
             if report.delivery is Delivery.FAILED:
-                self._nursery.start_soon(self._fail, row, report.error or SendRefused("it was not delivered"))
+                self._begin_failing(row, report.error or SendRefused("it was not delivered"))
 
     def hear_user(self, user_id: str, at: float) -> None:
         """A user wrote, at these seconds since 1970: they may be answered freely again."""
@@ -254,7 +256,7 @@ class Outbox:
             return
         if row.state is SendState.FAILED:
             # Its report came before a crash; why it failed is told again if it fails again.
-            self._nursery.start_soon(self._fail, row, SendDelayed("it was not delivered"))
+            self._begin_failing(row, SendDelayed("it was not delivered"))
             return
         letter = self._write_letter(row)
         if row.state is SendState.PENDING:
@@ -543,17 +545,25 @@ class Outbox:
             letter.was_ambiguous = True
             self._line_up(letter)
 
+    def _begin_failing(self, row: OutboxRow, error: SendError) -> None:
+        """A row that was taken could not be delivered; who reads it, and who hears of it, may both say so."""
+        if row.id not in self._failing:
+            self._failing.add(row.id)
+            self._nursery.start_soon(self._fail, row, error)
+
     async def _fail(self, row: OutboxRow, error: SendError) -> None:
-        """A row that was taken could not be delivered: the same table decides."""
-        while row.id in self._letters:  # its request has not ended yet, or this was begun already
+        """The same table decides what follows."""
+        while row.id in self._letters:  # its request has not ended yet
             await self._fewer.wait()
         letter = self._write_letter(row)
         verdict = self._judge(error, letter)
         if isinstance(verdict, Wait):
             await self._wait(letter, error, verdict)
-            self._line_up(letter)
+            if row.id in self._letters:  # else it was dropped meanwhile
+                self._line_up(letter)
         else:
             await self._give_up(letter, error)
+        self._failing.remove(row.id)
 
     def _delayed(self, letter: _Letter, error: SendError, seconds: float) -> None:
         self._events.emit(
