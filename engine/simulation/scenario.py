@@ -40,7 +40,7 @@ class Work:
     """What one message asks for: `rounds` of waves of acts, the first planned, the others adapted.
 
     `fails` is the step of the assistant that raises, empty for none.  `keeps`: joining an operation, it
-    leaves the calls as they are.
+    leaves the calls as they are.  `answers`: how many replies it gets.
     """
 
     rounds: tuple[tuple[tuple[Act, ...], ...], ...] = ()
@@ -49,6 +49,7 @@ class Work:
     responding: float = 0.0
     fails: str = ""
     keeps: bool = False
+    answers: int = 1
 
 
 class What(enum.StrEnum):
@@ -156,6 +157,8 @@ class Scenario:
     jumps: tuple[Jump, ...] = ()
     # The n-th request to the Graph API; the others go well.
     sends: tuple[tuple[int, Send], ...] = ()
+    # Something may be sent in place of what comes too late to be sent freely.
+    has_template: bool = False
 
     @cached_property
     def said(self) -> Mapping[str, Said]:

@@ -107,6 +107,7 @@ class Operation:
     is_begun: bool = False  # the beginning is recorded
     calls: dict[str, Call] = attrs.field(factory=dict)
     rounds: int = 0
+    answers: int = 0  # how many replies were made for it last
     # All that it works on.
     burst: set[str] = attrs.field(factory=set)
     # Messages that mean its end, and were heard of when it could still be told.
@@ -499,6 +500,8 @@ class Seen:
             doing.end = entry
             if kind == "undo" and doing.how == "well":
                 self.call(entry.key).undone_well = True
+            elif kind == "respond" and doing.how == "well":
+                doing.operation.answers = self.scenario.said[entry.key].work.answers
 
     def _doer(self, kind: str, entry: Entry) -> Operation:
         """The operation that a plan, an act or an undo belongs to."""

@@ -4,7 +4,7 @@ Rule 1: half of the worlds get nothing of it, and its chance is its own: all els
 """
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -39,14 +39,18 @@ def with_whatsapp(scenario: Scenario) -> Scenario:
     if chance.random() < 0.5:
         return scenario
     chance.step = chance.choice([0.25, 1.0])
-    old = {id for id in scenario.said if chance.random() < 0.05}
-    deliveries = [_aged(delivery, old) for delivery in scenario.deliveries]
+    said = {id: _other(said, chance) for id, said in scenario.said.items()}
+    deliveries = [
+        attrs.evolve(delivery, said=tuple(said[each.id] for each in delivery.said))
+        for delivery in scenario.deliveries
+    ]
     deliveries += _followers(deliveries, chance)
     if chance.random() < 0.8:
         deliveries = _named(deliveries, chance)
     return attrs.evolve(
         scenario,
         limits=_limits(scenario, chance),
+        has_template=chance.random() < 0.5,
         deliveries=tuple(sorted(deliveries, key=lambda delivery: delivery.at)),
     )
 
@@ -56,13 +60,18 @@ def _limits(scenario: Scenario, chance: Chance) -> Limits:
         scenario.limits,
         # Where somebody sets the clock by an hour all that comes is old, or nothing is.
         stale_seconds=math.inf if scenario.jumps else chance.choice([math.inf, 5.0, 60.0]),
+        window_seconds=chance.choice([math.inf, 6.0, 30.0]),
         takeover_seconds=chance.choice([0.0, 2.0, 10.0, 60.0]),
     )
 
 
-def _aged(delivery: Delivery, old: Container[str]) -> Delivery:
-    said = (attrs.evolve(each, age=_OLD_SECONDS) if each.id in old else each for each in delivery.said)
-    return attrs.evolve(delivery, said=tuple(said))
+def _other(said: Said, chance: Chance) -> Said:
+    """Perhaps old when it comes; perhaps with several replies."""
+    if chance.random() < 0.05:
+        said = attrs.evolve(said, age=_OLD_SECONDS)
+    if chance.random() < 0.15:
+        said = attrs.evolve(said, work=attrs.evolve(said.work, answers=chance.choice([2, 3])))
+    return said
 
 
 def _followers(deliveries: Sequence[Delivery], chance: Chance) -> Iterator[Delivery]:

@@ -409,6 +409,12 @@ ON_WHATSAPP: Final[Mapping[str, Fault]] = {
     "the old number is written to": _fault(
         11, ("runtime.py", "            self._outbox.readdress(", "            (lambda *_: None)(")
     ),
+    "words are sent when only a template may be": _fault(
+        9, ("outbox.py", "TemplateBody) or late <= self._limits.window_seconds:", "TemplateBody) or True:")
+    ),
+    "only the first of several replies is recorded": _fault(
+        8, ("orchestrator.py", "for reply in replies for row", "for reply in replies[:1] for row")
+    ),
     "somebody's history stays with the id they had": _fault(
         7,
         (

@@ -92,6 +92,9 @@ def test_half_of_the_worlds_are_on_whatsapp() -> None:
     interruptions = {entry.more[0] for _, ledger in ledgers for entry in ledger.of("interrupted")}
     assert interruptions >= {"new_message_received", "user_stopped", "taken_over"}
     assert sum(len(report.ledger.of("moved")) for report in reports) > 10
+    is_template = {entry.more[-1] for _, ledger in ledgers for entry in ledger.of("request")}
+    assert is_template == {True, False}
+    assert {each.work.answers for each in said.values()} == {1, 2, 3}
 
 
 def test_a_calm_world_has_only_people_in_it() -> None:

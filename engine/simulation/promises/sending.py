@@ -1,5 +1,6 @@
 """One commit point, told once, and each user's rows in order: P8, P9."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from operator import add, or_
@@ -10,19 +11,22 @@ import attrs
 from engine.languages import built_in
 from engine.simulation.ledger import Entry
 from engine.simulation.rules import See, always, at_end
+from engine.simulation.scenario import What
 from engine.simulation.seen import Left, Seen
 
+_NOT_OF_THE_USER: Final = (What.TAKES_OVER, What.RENAMES)
 _BEFORE_A_REQUEST: Final = ("sending", "resending")
 
 
 @at_end(8)
 def one_commit(left: Left) -> Iterator[str]:
-    """An answered message has one completed operation with its reply, every other has none."""
+    """An answered message has one completed operation with all its replies, every other has none."""
     replies = Counter(row["operation_id"] for row in left.outbox.values() if row["kind"] == "reply")
     for id, operation in left.operations.items():
         is_completed = operation["phase"] == "completed"
         fate = left.messages[operation["message_id"]]["fate"]
-        if bool(replies[id]) != is_completed or (fate == "answered") != is_completed:
+        expected = left.seen.operation(id).answers if is_completed else 0
+        if replies[id] != expected or (fate == "answered") != is_completed:
             yield f"operation {id} is {operation['phase']}: {replies[id]} replies, message {fate}"
         if operation["ended_at"] is None:
             yield f"operation {id} has no end"
@@ -205,6 +209,30 @@ def in_order(seen: Seen) -> See:
     return see
 
 
+@always(9, "heard", "kept", "request")
+def within_its_time(seen: Seen) -> See:
+    """Later than `window_seconds` after its user wrote nothing is sent but a template, and that only then.
+
+    Not asked where somebody sets the clock, or where the store fails: a request may wait for its mark.
+    """
+    is_due = not (seen.scenario.jumps or seen.scenario.troubles)
+    heard = seen.by_user(lambda: -math.inf, max)  # when its user last wrote
+
+    def see(entry: Entry) -> str | None:
+        if entry.what != "request":
+            if seen.messages[entry.key].said.what not in _NOT_OF_THE_USER:
+                heard[entry.user] = max(heard[entry.user], seen.messages[entry.key].order[0])
+            return None
+        *_, is_template = entry.more
+        late = entry.at - heard[entry.user]
+        if not is_due or is_template == (late > seen.scenario.limits.window_seconds):
+            return None
+        what = "a template" if is_template else "words"
+        return f"row {entry.key} was sent as {what} {late:g} s after its user wrote"
+
+    return see
+
+
 @at_end(9)
 def sent_was_shown(left: Left) -> Iterator[str]:
     """What counts as sent was."""
@@ -222,5 +250,6 @@ RULES: Final = (
     dropped_is_not_sent,
     sent_once,
     in_order,
+    within_its_time,
     sent_was_shown,
 )
