@@ -90,8 +90,9 @@ class SessionManager:
     def recover(self, unfinished: Iterable[Unfinished]) -> None:
         """Take up what an earlier process left; messages that wait are decided as if they came now."""
         for left in unfinished:
-            for operation in left.operations:
-                self._take_up(operation, left.interruptions)
+            sessions = [self._take_up(operation, left.interruptions) for operation in left.operations]
+            if sessions:
+                self._go_on_with_newest(sessions)
             if left.silent_until > self.now():
                 for accepted in left.waiting:
                     self.aside.settle(accepted.message, Ignored(TAKEN_OVER))
@@ -101,8 +102,7 @@ class SessionManager:
             for accepted in left.waiting:
                 self._take_in(accepted, is_recovered=True)
 
-    def _take_up(self, left: UnfinishedOperation, interruptions: int) -> None:
-        before = self._sessions.pop(left.message.user.id, None)
+    def _take_up(self, left: UnfinishedOperation, interruptions: int) -> ActiveSession:
         session = self._open(left.message.user, interruptions, is_recovered=True)
         message = left.message.with_media_from(self.media)
         operation = session.operation = self.runner.new_operation(session, left.operation_id, message)
@@ -112,8 +112,7 @@ class SessionManager:
             operation.phase = Phase.AT_BOUNDARY
         if left.reason is not None:
             operation.cancel(left.reason, by=left.interrupted_by or None, undo=left.undo)
-        if before is not None:
-            self._join(before, session)
+        return session
 
     def _take_in(self, accepted: Accepted, *, is_recovered: bool = False) -> None:
         accepted = attrs.evolve(accepted, message=accepted.message.with_media_from(self.media))
@@ -340,14 +339,19 @@ class SessionManager:
                 if session.notifier is not None and session.notifier.stop_typing():
                     typing.add(session)
                 session.become(user)
-        *ending, goes_on = sorted(filter(None, (moving, staying)), key=_age)
-        self._sessions[to] = goes_on
+        goes_on = self._go_on_with_newest([each for each in (moving, staying) if each is not None])
         # One whose operation is just about to go shows it no more.
         is_typing = goes_on in typing and goes_on.operation and goes_on.operation.reason is None
         if goes_on.notifier is not None and is_typing:
             goes_on.notifier.start_typing()
+
+    def _go_on_with_newest(self, sessions: Iterable[ActiveSession]) -> ActiveSession:
+        """Of the sessions of one user one is in the table, and the others join it; there is one at least."""
+        *ending, goes_on = sorted(sessions, key=_age)
+        self._sessions[goes_on.user.id] = goes_on
         for session in ending:
             self._join(session, goes_on)
+        return goes_on
 
     def _join(self, ends: ActiveSession, goes_on: ActiveSession) -> None:
         self._joining.add(ends)

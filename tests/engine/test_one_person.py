@@ -663,3 +663,25 @@ async def test_what_is_said_in_a_drain_of_what_waits_for_the_next_start_waits_to
             ("superseded", "m2 by m3"),
             ("answered", "m3"),
         ]
+
+
+async def test_of_two_that_were_left_the_newer_goes_on_too(autojump_clock: MockClock) -> None:
+    """P12, P14: in whatever order they came; what was found before the crash stands."""
+    store = MemoryStore()
+    async with open_conversation(two_waves(), store=store, now=in_time) as conversation:
+        await conversation.engine.receive([message("m1", PHONE, timestamp=2_000)])
+        await conversation.engine.receive([message("m2", SCOPED, timestamp=1_000)])
+        await trio.sleep(1)
+        await conversation.engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(0.25)
+        left = left_by_a_crash(store)
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, store=left, now=in_time):
+        await trio.sleep(60)
+    fates = trail.of("superseded", "answered")
+    assert [each[1:] for each in fates] == [("superseded", "m2 by m1"), ("answered", "m1")]
+
+
+def in_time() -> float:
+    """Shortly after the messages were written."""
+    return 2_000 + trio.current_time()

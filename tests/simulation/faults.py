@@ -382,12 +382,7 @@ ON_WHATSAPP: Final[Mapping[str, Fault]] = {
         ),
     ),
     "of two who are one the older goes on": _fault(
-        3,
-        (
-            "sessions.py",
-            "sorted(filter(None, (moving, staying)), key=_age)",
-            "filter(None, (moving, staying))",
-        ),
+        3, ("sessions.py", "*ending, goes_on = sorted(sessions, key=_age)", "*ending, goes_on = sessions")
     ),
     "of two who are one both go on": _fault(
         3,
