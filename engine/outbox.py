@@ -65,6 +65,8 @@ class _Letter:
     is_reported: trio.Event = attrs.field(factory=trio.Event)
     # Where it is to be sent in its turn; None while it waits for a report, or for another attempt.
     line: "_Line | None" = None
+    # A template was sent in its place.
+    had_template: bool = False
     # It is in no line any more; made when somebody waits for that.
     has_left: trio.Event | None = None
 
@@ -198,9 +200,13 @@ class Outbox:
 
     def hear_user(self, user_id: str, at: float) -> None:
         """A user wrote, at these seconds since 1970: they may be answered freely again."""
-        line = self._lines.get(user_id)
-        if line is not None and at > line.heard_at:
-            line.heard_at, line.had_template = at, False
+        lines = [self._lines.get(user_id)]
+        for letter in self._of_user.get(user_id, {}).values():
+            letter.row = attrs.evolve(letter.row, heard_at=max(at, letter.row.heard_at))
+            lines.append(letter.line)
+        for line in lines:
+            if line is not None and at > line.heard_at:
+                line.heard_at, line.had_template = at, False
 
     def move(self, user_id: str, to: str) -> None:
         """Two users were found to be one.  When both are being sent to, each line ends by itself."""
@@ -391,7 +397,12 @@ class Outbox:
             async with number.requests:
                 if not await number.wait_turn() or not self._is_due(letter, line):
                     continue
-                error = self._outside_window(letter, line) or await self._attempt(letter, line)
+                instead = self._instead(letter, line)
+                error = (
+                    instead
+                    if isinstance(instead, SendRefused)
+                    else await self._attempt(letter, line, instead)
+                )
                 if error is None:
                     return
                 verdict = self._judge(error, letter)
@@ -424,21 +435,20 @@ class Outbox:
         """Whether it still needs sending: it may have been dropped or reported of while it waited."""
         return letter in line.letters and not letter.is_reported.is_set()
 
-    def _outside_window(self, letter: _Letter, line: _Line) -> SendRefused | None:
-        """Put the template in place of what comes too late; an error when it may not be sent at all."""
+    def _instead(self, letter: _Letter, line: _Line) -> TemplateBody | SendRefused | None:
+        """The template, in place of what comes too late; an error when it may not be sent at all."""
         late = self._now() - line.heard_at if line.heard_at else 0.0
         if isinstance(letter.row.body, TemplateBody) or late <= self._limits.window_seconds:
             return None
         reason = f"its user last wrote {late / 3_600:.0f} h ago: after 24 h only a template may be sent"
         if self._template is None:
             return SendRefused(f"{reason}, and none is configured")
-        if line.had_template:
+        if line.had_template and not letter.had_template:
             return SendRefused(f"{reason}, which was")
-        line.had_template = True
-        letter.row = attrs.evolve(letter.row, body=self._template, reply_to=None)
-        return None
+        line.had_template = letter.had_template = True
+        return self._template
 
-    async def _attempt(self, letter: _Letter, line: _Line) -> SendError | None:
+    async def _attempt(self, letter: _Letter, line: _Line, instead: TemplateBody | None) -> SendError | None:
         """One request; None when the row was taken."""
         # Marked when all has ended, it would count as one that may have been sent.
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -450,7 +460,8 @@ class Outbox:
             return None
         line.pace = line.pace.sent(trio.current_time(), self._limits)
         try:
-            provider_id = await self._request(letter.row)
+            row = attrs.evolve(letter.row, body=instead, reply_to=None) if instead else letter.row
+            provider_id = await self._request(row)
         except SendError as error:
             if letter.is_reported.is_set() and isinstance(error, SendAmbiguous):
                 self._tell_sent(letter)
