@@ -343,6 +343,9 @@ class Engine:
             self._hear(accepted.message)
             self._outbox.hear_user(accepted.message.user.id, written_at(accepted.message, self._now()))
             self.sessions.deliver(accepted)
+        for moved in committed.moved:
+            if moved.silent_until > self._now():  # so is the other of the two, from here on
+                self.sessions.take_over(moved.to)
         # After them: what was taken after the echo is not among them.
         for settled in committed.settled:
             if is_takeover(settled.message) and self._age(settled.message) <= self.limits.stale_seconds:

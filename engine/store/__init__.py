@@ -252,10 +252,14 @@ class Reported:
 
 @attrs.frozen(kw_only=True)
 class Moved:
-    """Two users were found to be one: all of `user_id` is of `to` from here on."""
+    """Two users were found to be one: all of `user_id` is of `to` from here on.
+
+    `silent_until`, in seconds since 1970: until then a person of the business answers one of them.
+    """
 
     user_id: str
     to: str
+    silent_until: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -281,9 +285,9 @@ class Uncommitted:
     reported: list[Reported] = attrs.field(factory=list)
     moved: list[Moved] = attrs.field(factory=list)
 
-    def move(self, user_id: str, to: str) -> None:
+    def move(self, user_id: str, to: str, silent_until: float) -> None:
         """Two users were found to be one: so is whose all this is that was brought before."""
-        self.moved.append(Moved(user_id=user_id, to=to))
+        self.moved.append(Moved(user_id=user_id, to=to, silent_until=silent_until))
         self.accepted = [_moved(each, user_id, to) for each in self.accepted]
         self.settled = [_moved(each, user_id, to) for each in self.settled]
 

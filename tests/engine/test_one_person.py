@@ -685,3 +685,18 @@ async def test_of_two_that_were_left_the_newer_goes_on_too(autojump_clock: MockC
 def in_time() -> float:
     """Shortly after the messages were written."""
     return 2_000 + trio.current_time()
+
+
+async def test_a_takeover_is_of_the_whole_person(autojump_clock: MockClock) -> None:
+    """Who turns out to be somebody that a person of the business answers is answered by nobody else."""
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, now=in_time) as conversation:
+        engine = conversation.engine
+        echo = Echo(content=Text(body="I am here"))
+        await engine.receive([message("m1", PHONE, timestamp=2_000, content=echo)])
+        await engine.receive([message("m2", SCOPED, timestamp=2_000)])
+        await trio.sleep(1)
+        await engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(60)
+    assert trail.of("cancelled", "answered") == [(2.25, "cancelled", "taken_over")]
+    assert conversation.outbound.texts == []
