@@ -299,20 +299,26 @@ class Seen:
         self._is_row_unknown.add(to)
         self._moved_at[to] = entry.at
         operation = self.present.pop(user, None)
+        for either in (operation, self.present.get(to)):
+            if either is not None:
+                either.gives_way = True  # perhaps to one that has just ended, or is about to begin
         if operation is not None:
-            operation.gives_way = True  # perhaps to one that has just ended
             self._give_way(to, operation, entry)
 
     def _give_way(self, user: str, other: Operation, entry: Entry) -> None:
         """Of two operations the one with the newer message goes on."""
         present = self.present.get(user, other)
-        older, newer = sorted((other, present), key=lambda operation: operation.newest)
+        older, newer = sorted((other, present), key=self._newest_of)
         self.present[user] = newer
         if older is not newer:
             self._giving_way[user].append(older)
             older.gives_way = True
             if older.commits_in != entry.life:
                 older.told[newer.message] = self.messages[newer.message]
+
+    def _newest_of(self, operation: Operation) -> tuple[int, int]:
+        """What has joined it counts."""
+        return max(self.messages[id].order for id in operation.burst)
 
     def _come(self, entry: Entry, **more: Any) -> Heard:
         message = self.messages[entry.key] = Heard(

@@ -39,11 +39,9 @@ def with_whatsapp(scenario: Scenario) -> Scenario:
     if chance.random() < 0.5:
         return scenario
     chance.step = chance.choice([0.25, 1.0])
+    first_at = {said.id: delivery.at for delivery in reversed(scenario.deliveries) for said in delivery.said}
     said = {id: _other(said, chance) for id, said in scenario.said.items()}
-    deliveries = [
-        attrs.evolve(delivery, said=tuple(said[each.id] for each in delivery.said))
-        for delivery in scenario.deliveries
-    ]
+    deliveries = [_again(delivery, said, first_at) for delivery in scenario.deliveries]
     deliveries += _followers(deliveries, chance)
     if chance.random() < 0.8:
         deliveries = _named(deliveries, chance)
@@ -72,6 +70,18 @@ def _other(said: Said, chance: Chance) -> Said:
     if chance.random() < 0.15:
         said = attrs.evolve(said, work=attrs.evolve(said.work, answers=chance.choice([2, 3])))
     return said
+
+
+def _again(delivery: Delivery, said: Mapping[str, Said], first_at: Mapping[str, float]) -> Delivery:
+    """With what its messages have become; when they are delivered again they were written as long ago."""
+    later = (int(delivery.at) - int(first_at[each.id]) for each in delivery.said)
+    return attrs.evolve(
+        delivery,
+        said=tuple(
+            attrs.evolve(said[each.id], age=said[each.id].age + seconds)
+            for each, seconds in zip(delivery.said, later, strict=True)
+        ),
+    )
 
 
 def _followers(deliveries: Sequence[Delivery], chance: Chance) -> Iterator[Delivery]:
@@ -107,14 +117,14 @@ def _named(deliveries: list[Delivery], chance: Chance) -> list[Delivery]:
     end = max(delivery.at for delivery in deliveries)
     renamed = {user: chance.instant(end) if chance.random() < 0.5 else math.inf for user in users}
     styles = {user: chance.choice(_STYLES) for user in users}
-    named: dict[str, Said] = {}
+    named: dict[str, tuple[str, ...]] = {}
 
     def name(said: Said, at: float) -> Said:
         if said.id not in named:
             phone = f"{said.user}n" if at > renamed[said.user] else said.user
             names = {"both": (phone, f"{said.user}i"), "phone": (phone,), "id": (f"{said.user}i",)}
-            named[said.id] = attrs.evolve(said, names=names[chance.choice(styles[said.user])])
-        return named[said.id]
+            named[said.id] = names[chance.choice(styles[said.user])]
+        return attrs.evolve(said, names=named[said.id])
 
     found = [
         attrs.evolve(delivery, said=tuple(name(said, delivery.at) for said in delivery.said))

@@ -13,7 +13,7 @@ from engine.simulation.seen import THOUGHTS_START, Heard, Operation, Seen
 _ASKS_NOTHING: Final = (What.REACTS, What.TAKES_OVER, What.RENAMES)
 
 
-@always(3, "life", "heard", "kept", *THOUGHTS_START)
+@always(3, "life", "moved", "heard", "kept", *THOUGHTS_START)
 def somebody_else_answers(seen: Seen) -> See:
     """While a person of the business talks to a user nothing is taken in to be run, nor begun of what waited.
 
@@ -27,11 +27,15 @@ def somebody_else_answers(seen: Seen) -> See:
                 for user, (_, until) in seen.silence.items():
                     if until <= seen.scenario.wall_clock(entry.at):
                         taken_over.pop(user, None)
+            case "moved":
+                if seen.silence[entry.user][0] > seen.scenario.wall_clock(entry.at):
+                    taken_over[entry.user] = entry.n
             case "kept":
                 if seen.messages[entry.key].said.what is What.TAKES_OVER and not _is_stale(seen, entry):
                     taken_over[entry.user] = entry.n
             case "heard":
-                posted = seen.posted(seen.messages[entry.key])
+                message = seen.messages[entry.key]
+                posted = [] if message.may_be_late else seen.posted(message)  # it came before that was known
                 if posted and max(posted) < seen.silence[entry.user][0]:
                     return f"message {entry.key} was taken in while somebody else answers {entry.user}"
             case _:

@@ -1,5 +1,6 @@
 """What becomes of a message: one fate, durable, before the next plan; which is newer: P4, P5, P7, P12."""
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from functools import partial
@@ -76,13 +77,17 @@ def one_fate(seen: Seen) -> See:
     return see
 
 
-@always(4, "kept", "fate")
+@always(4, "moved", "kept", "fate")
 def fates_fit(seen: Seen) -> See:
     """Each fate is one that the policy has, and says of whom it speaks."""
     policy = seen.scenario.policy
     taken_over = seen.by_user(int, max)  # the place in the inbox of the last word of the business's
 
     def see(entry: Entry) -> str | None:
+        if entry.what == "moved":
+            if seen.silence[entry.user][1] > -math.inf:
+                taken_over[entry.user] = entry.n
+            return None
         if entry.what == "kept":
             if seen.messages[entry.key].said.what is What.TAKES_OVER:
                 taken_over[entry.user] = entry.n
@@ -107,7 +112,8 @@ def fates_fit(seen: Seen) -> See:
         """What changes nothing that is worked on, a stop that comes too late, what somebody else answers."""
         is_change = message.said.what in (What.EDITS, What.REVOKES)
         is_taken_over = message.place < taken_over[user]
-        return is_change or is_taken_over or (message.is_stop and message.is_late)
+        is_silenced = message.may_be_late and seen.silence[user][1] > -math.inf
+        return is_change or is_taken_over or is_silenced or (message.is_stop and message.is_late)
 
     return see
 
