@@ -34,7 +34,9 @@ from engine import (
 from engine.repl import run_repl
 from engine.repl.chat import Chat
 from engine.repl.lines import Line, Tone, chat_line
-from engine.repl.terminal import PlainTerminal, PromptTerminal, Terminal
+from engine.repl.live import Bar, Live
+from engine.repl.prompt import PromptTerminal
+from engine.repl.terminal import PlainTerminal, Terminal
 from engine.testing import scripted_assistant, sleeping_tool
 
 # The fake ------------------------------------------------------------------------------------------
@@ -50,9 +52,14 @@ class FakeTerminal:
     script: Sequence[tuple[float, str]] = ()
     interactive: bool = False
     shown: list[str] = attrs.field(factory=list)
+    # What was under way, each time that it changed, and when.
+    moved: list[tuple[float, Live]] = attrs.field(factory=list)
 
     def show(self, line: Line) -> None:
         self.shown.append(line.text)
+
+    def show_live(self, live: Live) -> None:
+        self.moved.append((trio.current_time(), live))
 
     @asynccontextmanager
     async def lines(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
@@ -231,7 +238,7 @@ async def test_it_says_at_once_that_nothing_is_kept(autojump_clock) -> None:
     """Before the first line: whoever expects a memory is told."""
     terminal = FakeTerminal()
     assert await _talk(terminal) == (0, [])
-    assert "Nothing is kept" in terminal.shown[0]
+    assert "is not kept" in terminal.shown[0]
 
 
 async def test_a_pipe_is_a_whole_conversation(autojump_clock) -> None:
@@ -496,7 +503,9 @@ async def test_help_names_every_command_and_an_unknown_one_is_told(autojump_cloc
             "     /stop      end what runs, after the wave under way; drop what waits",
             "                (or write stop, cancel, para, arrête … and nothing else)",
             "     /history   show what was said so far",
+            "     /save      keep a file that came: /save NUMBER, or /save NUMBER PATH",
             "     /quit      leave, as Ctrl-D does, or Ctrl-C with nothing typed",
+            "     NUMBER     tap the choice of that number under the newest reply",
             "you> /stpo",
             "     there is no command /stpo; /help lists them",
         ],
@@ -528,7 +537,7 @@ async def test_quitting_with_nothing_under_way_says_nothing(autojump_clock) -> N
 async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -> None:
     """Ctrl-D at a prompt is a wish to leave; the end of a pipe is not.  What was typed is not echoed."""
     code, shown = await _talk(FakeTerminal([(0, "Passover"), (1, "")], interactive=True))
-    assert (code, [text for text in shown if text != "     typing…"]) == (
+    assert (code, shown) == (
         0,
         [
             _PLANNED,
@@ -541,21 +550,32 @@ async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -
     )
 
 
-@pytest.mark.parametrize(("interactive", "times"), [(True, 2), (False, 0)])
-async def test_typing_is_shown_to_a_person_until_there_is_a_plan(autojump_clock, interactive, times) -> None:
-    """The engine repeats it; from the plan on, the lines about it say more."""
-    slow = sleeping_tool("slow", 50.0)
-    assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow], planning_seconds=30.0)
-    _code, shown = await _talk(FakeTerminal([(0, "Passover"), (200, "")], interactive), assistant)
-    shown = [text for text in shown if not text.startswith("you>")]
-    assert shown[:times] == ["     typing…"] * times
-    assert shown[times:] == [
-        "     plan    [slow]",
-        "     wave 1  slow",
-        "       ✓ slow  50.0 s",
-        "     wave 1  finished in 50.0 s",
-        "bot> done: Passover",
+async def test_a_terminal_is_told_what_is_under_way_from_the_first_thought_to_the_reply(
+    autojump_clock,
+) -> None:
+    """A bar for each call of the wave, with the seconds that its tool may take; nothing after the end."""
+    terminal = FakeTerminal([(0, "Passover")])
+    assistant = scripted_assistant(_PLAN, tools=[_look], planning_seconds=1.0)
+    await _talk(terminal, assistant)
+    assert terminal.moved == [
+        (0, Live(runs=True)),
+        (1, Live(runs=True, bars=(Bar("who", 1),))),
+        (1, Live(runs=True, bars=(Bar("who", 1, _look.timeout),))),
+        (3, Live(runs=True)),
+        (3, Live(runs=True, bars=(Bar("when", 3),))),
+        (3, Live(runs=True, bars=(Bar("when", 3, _look.timeout),))),
+        (5, Live(runs=True)),
+        (5, Live()),
+        (5, Live()),
     ]
+
+
+async def test_while_leaving_nothing_moves_any_more(autojump_clock) -> None:
+    """The prompt is gone, and with it the place for what moves; the lines still come."""
+    terminal = FakeTerminal([(0, "Passover"), (1, "/quit")])
+    await _talk(terminal)
+    assert terminal.moved[-1] == (1, Live())
+    assert "       ✓ who  2.0 s" in terminal.shown
 
 
 @pytest.mark.parametrize("interactive", [True, False])

@@ -18,7 +18,8 @@ import trio.testing
 from engine import Call, Plan, tool
 from engine.__main__ import main
 from engine.repl import run_repl
-from engine.repl.terminal import PROMPT, PlainTerminal, PromptTerminal, find_terminal
+from engine.repl.prompt import PROMPT, PromptTerminal
+from engine.repl.terminal import PlainTerminal, find_terminal
 from engine.testing import scripted_assistant, sleeping_tool
 
 # Not a bound on how fast anything is: only so that a hanging test ends.
@@ -209,8 +210,8 @@ def _stdin(content: bytes, *, ends: bool) -> Iterator[None]:
 def test_main_talks_to_the_almanac(capsys) -> None:
     """What `python -m engine` runs; with nothing to read it says hello and ends well."""
     with _stdin(b"", ends=True):
-        assert main() == 0
-    assert "Nothing is kept" in capsys.readouterr().out
+        assert main([]) == 0
+    assert "is not kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
