@@ -4,11 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from engine.errors import ScriptError
 from engine.repl import read_script, run_repl
 
 __all__ = ["main", "run_repl"]
+
+_REFUSED: Final = 2  # what argparse too returns for a wrong command line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         script = read_script(options.script) if options.script else ()
     except ScriptError as error:
-        parser.error(str(error))
+        print(f"python -m engine: {error}", file=sys.stderr)  # noqa: T201
+        return _REFUSED
     from engine.assistants.almanac import make_almanac  # its libraries take a moment
 
     return run_repl(make_almanac(pace_seconds=1.0), script=script)

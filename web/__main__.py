@@ -115,7 +115,7 @@ def _talk(environment: Mapping[str, str], options: argparse.Namespace) -> int:
     try:
         script = read_script(options.script) if options.script else ()
     except EngineError as error:
-        return _refuse(str(error), _UNUSABLE)
+        return _refuse(str(error), _REFUSED)
     return run_repl(
         load_assistant(settings.assistant, pace_seconds=settings.pace_seconds),
         policy=settings.policy,

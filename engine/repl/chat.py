@@ -119,11 +119,11 @@ class Chat:
 
     def _message(self, text: str) -> Message:
         id = f"line-{len(self._texts) + 1}"
-        choice = self._offer.find(text)
-        if choice is None:
+        tapped = self._offer.find(text)
+        if tapped is None:
             return Message(id=id, user=_PHONE, text=text)
+        quoted, choice = Quoted(message_id=tapped[0]), tapped[1]
         self.terminal.show(live_line(f"tapped  {choice.title}"))
-        quoted = Quoted(message_id=self._offer.message_id)
         return Message(id=id, user=_PHONE, text=choice.title, content=choice, quoted=quoted)
 
     async def _obey(self, command: str, engine: Engine) -> None:
@@ -194,7 +194,7 @@ class Chat:
         )
         quote = (f"↩ {self._texts.get(outgoing.reply_to, '')}",) if outgoing.reply_to else ()
         self.terminal.show(chat_line("bot", "\n".join((*quote, *shown.lines)), Tone.BOT))
-        self._offer = self._offer.with_choices(shown.choices)
+        self._offer = self._offer.with_choices(outgoing.id, shown.choices)
         self._files += shown.files
         return outgoing.id
 

@@ -101,7 +101,8 @@ def _draw_time(bar: Bar, at: float, columns: int) -> str:
     seconds = max(0.0, at - bar.began_at)
     if not bar.seconds_max:
         return f"{seconds:.1f} s"
-    words = f"{seconds:.1f} of {bar.seconds_max:g} s"
+    digits = len(f"{bar.seconds_max:.1f}")  # so that the bar keeps its length when the seconds get one more
+    words = f"{seconds:{digits}.1f} of {bar.seconds_max:g} s"
     bar_columns = min(_BAR_COLUMNS_MAX, columns - len(words) - 2)
     if bar_columns < _BAR_COLUMNS_MIN:
         return words

@@ -3,6 +3,8 @@
 Rule 1: no I/O, no clock, no Trio.
 """
 
+from collections.abc import Iterable
+
 import attrs
 
 from engine.content import Choice
@@ -11,27 +13,24 @@ from engine.model import OutboxRow
 
 @attrs.frozen
 class Offer:
-    """The choices under the newest reply, in the order of their numbers.
+    """The choices under the newest reply, in the order of their numbers, each with the id of its message.
 
-    `operation_id`: whose reply it is; its messages, if it has several, are numbered on.  `message_id`: the
-    last of them.
+    `operation_id`: whose reply it is; its messages, if it has several, are numbered on.
     """
 
     operation_id: str = ""
-    message_id: str = ""
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[tuple[str, Choice], ...] = ()
 
     def before(self, row: OutboxRow) -> "Offer":
         """What is offered when this message of a reply comes, without its own choices."""
-        choices = self.choices if row.operation_id == self.operation_id else ()
-        return Offer(row.operation_id, row.id, choices)
+        return self if row.operation_id == self.operation_id else Offer(row.operation_id)
 
-    def with_choices(self, choices: tuple[Choice, ...]) -> "Offer":
-        """The same with these, too."""
-        return attrs.evolve(self, choices=self.choices + choices)
+    def with_choices(self, message_id: str, choices: Iterable[Choice]) -> "Offer":
+        """The same with these of one message, too."""
+        return attrs.evolve(self, choices=(*self.choices, *((message_id, choice) for choice in choices)))
 
-    def find(self, text: str) -> Choice | None:
-        """The choice of that number."""
+    def find(self, text: str) -> tuple[str, Choice] | None:
+        """The choice of that number, behind the id of its message."""
         if text.isdecimal() and 1 <= int(text) <= len(self.choices):
             return self.choices[int(text) - 1]
         return None

@@ -101,16 +101,16 @@ class ScriptedTerminal:
     interactive: Final = False
 
     def __init__(self, screen: Screen, script: Sequence[TimedLine]) -> None:
-        self._screen = screen
+        self.screen: Final = screen
         self._script = script
 
     def show(self, line: Line) -> None:
         """See `Terminal.show`."""
-        self._screen.show(line)
+        self.screen.show(line)
 
     def show_live(self, live: Live) -> None:
         """See `Terminal.show_live`."""
-        self._screen.show_live(live)
+        self.screen.show_live(live)
 
     @asynccontextmanager
     async def lines(self) -> AsyncIterator[Lines]:

@@ -20,23 +20,32 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from engine import (
     Assistant,
     AssistantError,
+    Button,
+    ButtonsBody,
     Call,
     Context,
+    DocumentBody,
+    Inline,
     Limits,
     Message,
     Outcome,
     Plan,
+    Reply,
     Results,
     ToolContext,
     built_in,
     tool,
 )
+from engine.content import ButtonReply
 from engine.repl import run_repl
 from engine.repl.chat import Chat
+from engine.repl.files import save_file
 from engine.repl.lines import Line, Tone, chat_line
 from engine.repl.live import Bar, Live
 from engine.repl.prompt import PromptTerminal
-from engine.repl.terminal import PlainTerminal, Terminal
+from engine.repl.screen import RichScreen
+from engine.repl.script import TimedLine
+from engine.repl.terminal import PlainTerminal, ScriptedTerminal, Terminal
 from engine.testing import scripted_assistant, sleeping_tool
 
 # The fake ------------------------------------------------------------------------------------------
@@ -114,7 +123,15 @@ def _prompt(texts: Sequence[str], *, ends: bool) -> Bench:
         yield PromptTerminal(), shown.getvalue
 
 
-every_terminal = pytest.mark.parametrize("open_bench", [_fake, _plain, _prompt])
+@contextmanager
+def _scripted(texts: Sequence[str], *, ends: bool) -> Bench:
+    script = [TimedLine(0.0, text) for text in texts] + ([] if ends else [TimedLine(math.inf, "")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", shown := io.StringIO())
+        yield ScriptedTerminal(RichScreen(), script), shown.getvalue
+
+
+every_terminal = pytest.mark.parametrize("open_bench", [_fake, _plain, _prompt, _scripted])
 
 
 @every_terminal
@@ -146,6 +163,21 @@ async def test_a_terminal_shows_a_line_in_every_tone_while_it_reads(open_bench) 
                 terminal.show(Line(f"a {tone} line ✓", tone))
         text = shown()
     assert [f"a {tone} line ✓" in text for tone in Tone] == [True] * len(Tone)
+
+
+@every_terminal
+async def test_a_terminal_shows_lines_while_something_is_under_way(open_bench) -> None:
+    """They stand there when it is not any more; and what was never under way can end, too."""
+    with open_bench([], ends=False) as (terminal, shown):
+        terminal.show_live(Live())
+        async with terminal.lines():
+            terminal.show_live(Live(runs=True))
+            terminal.show_live(Live(runs=True, bars=(Bar("who", trio.current_time(), 10.0),)))
+            terminal.show(Line("a line"))
+            terminal.show_live(Live())
+        terminal.show_live(Live())
+        text = shown()
+    assert "a line" in text
 
 
 # The real ones' own --------------------------------------------------------------------------------
@@ -468,6 +500,127 @@ async def test_what_an_interrupted_request_found_out_is_not_looked_for_again(aut
             "bot> Stopped. Already done: look.",
         ],
     )
+
+
+# Replies that are more than words -------------------------------------------------------------------
+
+_FILE = Inline("Hanukkah.ics", b"BEGIN:VCALENDAR", "text/calendar")
+_DAYS = ButtonsBody("Which day?", [Button("mon", "Monday"), Button("tue", "Tuesday")])
+
+
+def _replying(**replies: Reply | list[Reply]) -> tuple[Assistant, list[Message]]:
+    """An assistant that answers a text, or the id of a choice, with these; and what it was asked."""
+    asked = []
+
+    async def respond(message: Message, results: Results, context: Context) -> Reply | list[Reply]:
+        asked.append(message)
+        return replies[message.choice.id if message.choice else message.text]
+
+    return attrs.evolve(scripted_assistant(Plan(), tools=[]), responder=respond, tools=[]), asked
+
+
+def _talked(shown: Sequence[str]) -> list[str]:
+    return [text for text in shown if text != "     plan    nothing to call"]
+
+
+async def test_a_number_taps_the_choice_of_the_newest_reply(autojump_clock) -> None:
+    """The assistant gets what WhatsApp would send it: the choice, on the message that offered it."""
+    assistant, asked = _replying(hello=Reply(_DAYS), tue=Reply("Tuesday it is."), **{"2": Reply("Two?")})
+    code, shown = await _talk(FakeTerminal([(0, "hello"), (1, "2"), (2, "2")]), assistant)
+    assert (code, _talked(shown)) == (
+        0,
+        [
+            "you> hello",
+            "bot> Which day?\n       1  Monday\n       2  Tuesday",
+            "you> 2",
+            "     tapped  Tuesday",
+            "bot> Tuesday it is.",
+            "you> 2",
+            "bot> Two?",
+        ],
+    )
+    assert [message.text for message in asked] == ["hello", "Tuesday", "2"]
+    assert asked[1].choice == ButtonReply(id="tue", title="Tuesday")
+    assert asked[1].quoted is not None
+    assert asked[1].quoted.message_id
+    assert (asked[2].choice, asked[2].quoted) == (None, None)
+
+
+async def test_a_tap_can_be_taken_back_by_another(autojump_clock) -> None:
+    """Until a new reply is there the choices stay, as buttons do."""
+
+    async def respond(message: Message, results: Results, context: Context) -> Reply:
+        return Reply(f"{message.text} it is.") if message.choice else Reply(_DAYS)
+
+    assistant = attrs.evolve(scripted_assistant(_PLAN, tools=[_look]), responder=respond)
+    code, shown = await _talk(FakeTerminal([(0, "hello"), (5, "1"), (6, "2")]), assistant)
+    assert (code, [text for text in shown if text.startswith("     tapped")], shown[-1]) == (
+        0,
+        ["     tapped  Monday", "     tapped  Tuesday"],
+        "bot> Tuesday it is.",
+    )
+
+
+async def test_the_messages_of_one_reply_are_numbered_on(autojump_clock) -> None:
+    """Choices and files alike; the next reply's choices begin anew, its files do not."""
+    both = [Reply(DocumentBody(_FILE)), Reply(_DAYS), Reply(ButtonsBody("Sure?", [Button("no", "No")]))]
+    assistant, asked = _replying(hello=both, no=both)
+    _code, shown = await _talk(FakeTerminal([(0, "hello"), (60, "3"), (120, "1")]), assistant)
+    shown = [text for text in _talked(shown) if text.startswith("bot>")]
+    assert shown[:6] == [
+        "bot> [document Hanukkah.ics, 15 bytes; /save 1 keeps it]",
+        "bot> Which day?\n       1  Monday\n       2  Tuesday",
+        "bot> Sure?\n       3  No",
+        "bot> [document Hanukkah.ics, 15 bytes; /save 2 keeps it]",
+        "bot> Which day?\n       1  Monday\n       2  Tuesday",
+        "bot> Sure?\n       3  No",
+    ]
+    assert [message.text for message in asked] == ["hello", "No", "Monday"]
+
+
+async def test_a_reply_shows_what_it_quotes(autojump_clock) -> None:
+    """Above it, as a phone does."""
+    assistant, _asked = _replying(hello=Reply("Hi", reply_to="line-1"))
+    _code, shown = await _talk(FakeTerminal([(0, "hello")]), assistant)
+    assert shown[-1] == "bot> ↩ hello\n     Hi"
+
+
+async def test_a_file_is_saved_under_its_name_or_where_it_is_told(
+    autojump_clock, tmp_path, monkeypatch
+) -> None:
+    """And never over one that is there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assistant, _asked = _replying(hello=Reply(DocumentBody(_FILE)))
+    script = ["hello", "/save 1", "/save 1", "/save 1 my calendar.ics", "/save 1 folder", "/save 1 no/where"]
+    _code, shown = await _talk(FakeTerminal(list(enumerate(script))), assistant)
+    assert [text for text in shown if not text.startswith("you>")][2:] == [
+        "     saved   Hanukkah.ics",
+        "     Hanukkah.ics is there already; name another: /save 1 PATH",
+        "     saved   my calendar.ics",
+        "     saved   folder/Hanukkah.ics",
+        "     no/where cannot be written: No such file or directory",
+    ]
+    saved = ["Hanukkah.ics", "folder/Hanukkah.ics", "my calendar.ics"]
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.ics")) == saved
+    assert [(tmp_path / name).read_bytes() for name in saved] == [b"BEGIN:VCALENDAR"] * 3
+
+
+@pytest.mark.parametrize("name", ["../up.txt", "/up.txt", "a/b/up.txt", "up\x00.txt"])
+async def test_the_name_of_a_file_is_no_way_into_another_folder(name, tmp_path) -> None:
+    """An assistant may have it from anywhere."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert await save_file(Inline(name, b"a"), str(folder)) == trio.Path(folder / "up.txt")
+    assert [path.name for path in tmp_path.rglob("*.txt")] == ["up.txt"]
+
+
+@pytest.mark.parametrize("line", ["/save", "/save 0", "/save 2", "/save x", "/save -1"])
+async def test_saving_what_is_not_there_says_how_to(autojump_clock, line) -> None:
+    """One file came; its number is 1."""
+    assistant, _asked = _replying(hello=Reply(DocumentBody(_FILE)))
+    _code, shown = await _talk(FakeTerminal([(0, "hello"), (1, line)]), assistant)
+    assert shown[-1] == ("     write /save NUMBER, or /save NUMBER PATH, with the number of a file that came")
 
 
 # The commands ---------------------------------------------------------------------------------------
