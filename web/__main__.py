@@ -122,11 +122,11 @@ def _talk(environment: Mapping[str, str], options: argparse.Namespace) -> int:
         limits=settings.limits,
         languages=settings.languages,
         script=script,
-        history=_history_path(environment),
+        history=history_path(environment),
     )
 
 
-def _history_path(environment: Mapping[str, str]) -> Path | None:
+def history_path(environment: Mapping[str, str]) -> Path | None:
     """Where the XDG Base Directory Specification wants what was typed; None when there is no home."""
     state = Path(environment.get("XDG_STATE_HOME", ""))
     home = Path(environment.get("HOME", ""))

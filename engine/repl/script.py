@@ -76,8 +76,7 @@ def _parse_line(line: str, before: float) -> TimedLine:
     at = float(seconds) + (before if after else 0.0)
     if at < before:
         raise ScriptError(
-            f"{at:g} s is before the line above it, at {before:g} s; put the lines in order, "
-            "or write +SECONDS for a time after that line"
+            f"{at:g} s is before the line above it, at {before:g} s; put them in order, or write +SECONDS"
         )
     if at > SCRIPT_SECONDS_MAX:
         raise ScriptError(f"{at:,.0f} s is later than a day ({SCRIPT_SECONDS_MAX:,.0f} s) after the start")

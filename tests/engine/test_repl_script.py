@@ -40,8 +40,7 @@ def test_a_text_may_begin_with_the_sign_of_a_comment() -> None:
         ("3.5 \x1b", f"demo.txt:1: no text behind the time; {_FORM}"),
         (
             "2 a\n1 b",
-            "demo.txt:2: 1 s is before the line above it, at 2 s; put the lines in order, "
-            "or write +SECONDS for a time after that line",
+            "demo.txt:2: 1 s is before the line above it, at 2 s; put them in order, or write +SECONDS",
         ),
         ("86400 a\n+1 b", "demo.txt:2: 86,401 s is later than a day (86,400 s) after the start"),
     ],
