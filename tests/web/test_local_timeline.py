@@ -17,6 +17,8 @@ from engine import (
     MessageAccepted,
     MessageDeferred,
     MessageSettled,
+    OutgoingKind,
+    OutgoingQueued,
     PlanAccepted,
     Rejected,
     SessionCancelled,
@@ -108,10 +110,24 @@ def test_an_interruption_in_wave_1_finishes_it_keeps_it_and_skips_wave_2() -> No
         ("call", "a", "kept", 1, 1.0, 2.0),
         ("call", "b", "kept", 1, 1.0, 3.0),
         ("call", "c", "skipped", 2, None, None),
-        ("arrival", "new message", "interrupts at the next boundary", 0, 1.5, 1.5),
+        ("arrival", "new message", "interrupts", 0, 1.5, 1.5),
     ]
     assert (drawing.state, drawing.boundary, drawing.ended) == ("interrupted", 3.1, 3.1)
     assert drawing.said == "Interrupted by a newer message"
+
+
+def test_an_acknowledgement_tells_of_the_interruption_while_the_wave_still_runs() -> None:
+    """P9: the user is told at once, and sees that the wave goes on."""
+    newer = MessageAccepted(user_id=USER, message_id="m2", sequence=2)
+    told = [
+        OutgoingQueued(user_id=USER, row_id="r1", kind=kind)
+        for kind in (OutgoingKind.NOTE, OutgoingKind.ACKNOWLEDGEMENT)
+    ]
+    drawing = draw([*WAVE_1, (1.5, newer), (1.5, told[0])])
+    assert (drawing.said, drawing.rows[-1].state) == ("", "waits")
+    drawing = draw([*WAVE_1, (1.5, newer), (1.5, told[1])])
+    assert (drawing.said, drawing.rows[-1].state) == ("Interrupted: finishes its wave", "interrupts")
+    assert (drawing.state, drawing.boundary, lines(drawing)[1][2]) == ("running", None, "running")
 
 
 def test_an_operation_to_its_end() -> None:
@@ -209,7 +225,7 @@ def test_a_decision_stands_though_the_operation_is_cancelled_later(fate: type[Fa
     drawing = draw([*WAVE_1, (1.5, newer[0]), (1.6, settled), (1.7, newer[1]), (2.0, cancelled())])
     decided = draw([*WAVE_1, (1.5, newer[0]), (1.6, settled)]).rows[-1].state
     states = [row.state for row in drawing.rows if row.kind == "arrival"]
-    assert states == [decided, "interrupts at the next boundary"]
+    assert states == [decided, "interrupts"]
 
 
 def test_a_thought_that_was_cut_is_shown_unless_it_had_only_begun() -> None:

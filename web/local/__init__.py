@@ -80,7 +80,6 @@ class LocalPhone:
             self._kinds[event.row_id] = event.kind.value
             if len(self._kinds) > KINDS_MAX:
                 self._kinds.popitem(last=False)
-            return
         user_id = getattr(event, "user_id", "")
         before = self._drawings.get(user_id)
         drawing = advance(before, event, self.now())

@@ -22,6 +22,8 @@ from engine import (
     MessageAccepted,
     MessageDeferred,
     MessageSettled,
+    OutgoingKind,
+    OutgoingQueued,
     PlanAccepted,
     Rejected,
     SessionCancelled,
@@ -44,6 +46,7 @@ _REASONS: Final = {
     "deadline": "Ended: it took too long",
     "taken_over": "A person of the business took over",
 }
+_INTERRUPTS: Final = "interrupts"
 # What an arrived message did to the operation, when the fate it got says so.
 _DECISIONS: Final[dict[type[Fate], str]] = {
     Merged: "joined",
@@ -77,7 +80,7 @@ class Row:
 class Drawing:
     """One operation.  `state`: `running`, `interrupted`, `completed`, `failed` or `suspended`.
 
-    `boundary`: where an interruption landed, seconds since 1970.  `said`: how it ended, for people.
+    `boundary`: where an interruption landed, seconds since 1970.  `said`: how it ends, for people.
     """
 
     id: str
@@ -241,6 +244,14 @@ def _(event: MessageDeferred, drawing: Drawing, at: float) -> Drawing:
 
 
 @_after.register
+def _(event: OutgoingQueued, drawing: Drawing, at: float) -> Drawing:
+    """The acknowledgement goes out while the wave that it interrupts still runs."""
+    if event.kind is not OutgoingKind.ACKNOWLEDGEMENT:
+        return drawing
+    return attrs.evolve(_with_arrival(drawing, None, _INTERRUPTS), said="Interrupted: finishes its wave")
+
+
+@_after.register
 def _(event: MessageSettled, drawing: Drawing, at: float) -> Drawing:
     decision = _DECISIONS.get(type(event.fate))
     return drawing if decision is None else _with_arrival(drawing, event.message_id, decision)
@@ -269,7 +280,7 @@ def _(event: SessionCompleted, drawing: Drawing, at: float) -> Drawing:
 @_after.register
 def _(event: SessionCancelled, drawing: Drawing, at: float) -> Drawing:
     if event.reason == "new_message_received":
-        drawing = _with_arrival(drawing, None, "interrupts at the next boundary")
+        drawing = _with_arrival(drawing, None, _INTERRUPTS)
     drawing = _think(drawing, "adapt or reply", at, "cut")
     undone = {row.id for row in drawing.rows if row.kind == "undo" and row.state == "undone"}
     rows = tuple(_after_cancel(row, undone) for row in drawing.rows)

@@ -75,13 +75,13 @@ function summaryOf({ state, said, rows }) {
   const skipped = rows.filter((row) => row.kind === "call" && row.state === "skipped").length;
   const kept = rows.filter((row) => row.kind === "call" && row.state === "kept").length;
   const counts = [kept ? `${kept} kept` : "", skipped ? `${skipped} skipped` : ""].filter(Boolean);
-  return state === "running" ? "At work" : [said, ...counts].join(", ");
+  return state === "running" ? said || "At work" : [said, ...counts].join(", ");
 }
 
 // Rows --------------------------------------------------------------------------------------------------
 
 function fill(element, drawing) {
-  const words = drawing.state === "running" ? "at work" : summaryOf(drawing);
+  const words = drawing.state === "running" ? drawing.said || "at work" : summaryOf(drawing);
   element.append(
     make(
       "div",
