@@ -40,16 +40,20 @@ async def book(found: str) -> str:
 
 
 class Planner:
-    """`work NAME` is two waves, of which the first waits for the file `NAME`; all else needs no calls."""
+    """`Book NAME` and `Actually NAME` are three waves, the first of which waits for the file `NAME`.
+
+    All else needs no calls.
+    """
 
     async def plan(self, message: Message, context: Context) -> Plan:
         what, _, name = message.text.partition(" ")
-        if what != "work":
+        if what not in ("Book", "Actually"):
             return Plan()
         return Plan(
             Call("flights", search, {"gate": name}),
             Call("hotels", search, {"gate": name}),
             Call("booking", book, {"found": name}, after=["flights", "hotels"]),
+            Call("calendar", book, {"found": name}, after=["booking"]),
         )
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
@@ -60,11 +64,15 @@ async def respond(message: Message, results: Results, context: Context) -> Reply
     if message.choice is not None:
         return Reply(f"You chose {message.choice.title} ({message.choice.id}).", reply_to=message.id)
     match message.text:
-        case "buttons":
-            return Reply(ButtonsBody("Book it?", [Button("book:1", "Yes, book"), Button("no", "No")]))
+        case "buttons" | "Which hotel?":
+            return Reply(
+                ButtonsBody(
+                    "The Aurora, by the river. Book it?", [Button("book:1", "Yes, book"), Button("no", "No")]
+                )
+            )
         case "list":
             return Reply(ListBody("Where to?", "Cities", ROWS))
-        case "file":
+        case "file" | "Send me the dates":
             return Reply(
                 DocumentBody(Inline("passover.ics", CALENDAR, "text/calendar"), caption="Your dates")
             )

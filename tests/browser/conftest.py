@@ -94,7 +94,7 @@ class Server:
             self._process.wait()
 
     def open_gate(self, name: str) -> None:
-        """Let the calls of `work NAME` end."""
+        """Let the calls of `Book NAME` end."""
         (self.folder / name).touch()
 
 

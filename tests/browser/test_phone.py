@@ -44,8 +44,8 @@ def test_a_changed_mind_during_wave_1(phones) -> None:
     """The wave finishes and is kept, wave 2 is skipped, one acknowledgement comes, then the new answer."""
     page = phones.open("15551230010")
     chat = chat_of(page, "15551230010")
-    say(chat, "work first")
-    first = operation(chat, "work first")
+    say(chat, "Book first")
+    first = operation(chat, "Book first")
     expect(row(first, "flights")).to_have_class(re.compile("running"))
     expect(row(first, "booking")).to_have_class(re.compile("planned"))
     expect(chat.locator(".typing")).to_be_visible()
@@ -55,10 +55,15 @@ def test_a_changed_mind_during_wave_1(phones) -> None:
     expect(row(first, "hotels")).to_have_class(re.compile("running"))  # P2: the wave is not cut
     phones.server.open_gate("first")
     expect(bubbles(chat, "reply")).to_contain_text(["Done: changed"])
-    for call, words in (("flights", "done, kept"), ("hotels", "done, kept"), ("booking", "skipped")):
+    for call, words in (
+        ("flights", "done, kept"),
+        ("hotels", "done, kept"),
+        ("booking", "skipped"),
+        ("calendar", "skipped"),
+    ):
         expect(row(first, call).locator(".row-said")).to_have_text(words)
-    expect(first.locator(".operation-said")).to_have_text("Interrupted by a newer message, 2 kept, 1 skipped")
-    expect(first.locator(".wave")).to_have_text(["wave 1", "wave 2 · skipped"])
+    expect(first.locator(".operation-said")).to_have_text("Interrupted by a newer message, 2 kept, 2 skipped")
+    expect(first.locator(".wave")).to_have_text(["wave 1", "wave 2 · skipped", "wave 3 · skipped"])
     expect(first.locator(".boundary")).to_be_visible()
     expect(operation(chat, "changed").locator(".operation-said")).to_have_text("Answered")
     expect(bubbles(chat, "acknowledgement")).to_have_count(1)
@@ -70,12 +75,12 @@ def test_a_bar_grows_while_its_call_runs(phones) -> None:
     """One sees that something goes on, and since when."""
     page = phones.open("15551230011")
     chat = chat_of(page, "15551230011")
-    say(chat, "work growing")
-    took = operation(chat, "work growing").locator(".operation-took")
+    say(chat, "Book growing")
+    took = operation(chat, "Book growing").locator(".operation-took")
     before = took.inner_text()
     expect(took).not_to_have_text(before)
     phones.server.open_gate("growing")
-    expect(operation(chat, "work growing").locator(".operation-said")).to_have_text("Answered")
+    expect(operation(chat, "Book growing").locator(".operation-said")).to_have_text("Answered")
 
 
 # More than text -------------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ def test_a_button_is_tapped_and_the_assistant_learns_which(phones) -> None:
     answer = bubbles(chat, "reply").last
     expect(answer.locator(".text")).to_have_text("You chose Yes, book (book:1).")
     expect(answer.locator(".quote")).to_have_text("Yes, book")
-    expect(bubbles(chat, "mine").last.locator(".quote")).to_have_text("Book it?")
+    expect(bubbles(chat, "mine").last.locator(".quote")).to_have_text("The Aurora, by the river. Book it?")
 
 
 def test_a_list_is_opened_and_a_row_chosen_by_keyboard(phones) -> None:
@@ -174,13 +179,13 @@ def test_two_people_side_by_side(phones) -> None:
     number.press("Enter")
     anna, ben = chat_of(page, ANNA), chat_of(page, BEN)
     expect(ben.get_by_role("textbox", name="Message")).to_be_focused()
-    say(anna, "work anna")
-    expect(row(operation(anna, "work anna"), "flights")).to_have_class(re.compile("running"))
+    say(anna, "Book anna")
+    expect(row(operation(anna, "Book anna"), "flights")).to_have_class(re.compile("running"))
     say(ben, "hello")
     expect(bubbles(ben, "reply")).to_have_text(re.compile("Done: hello"))
     expect(bubbles(anna)).to_have_count(0)
     phones.server.open_gate("anna")
-    expect(bubbles(anna, "reply")).to_have_text(re.compile("Done: work anna"))
+    expect(bubbles(anna, "reply")).to_have_text(re.compile("Done: Book anna"))
     expect(bubbles(ben)).to_have_count(1)
     left, right = anna.bounding_box(), ben.bounding_box()
     assert left is not None
@@ -220,8 +225,8 @@ def test_a_restart_loses_and_doubles_nothing(phones) -> None:
     chat = chat_of(page, "15551230030")
     say(chat, "hello")
     expect(bubbles(chat, "reply")).to_have_count(1)
-    say(chat, "work restart")
-    expect(row(operation(chat, "work restart"), "flights")).to_have_class(re.compile("running"))
+    say(chat, "Book restart")
+    expect(row(operation(chat, "Book restart"), "flights")).to_have_class(re.compile("running"))
     phones.server.kill()
     expect(chat.locator(".status")).to_have_text("Connecting…")
     phones.server.open_gate("restart")
@@ -230,26 +235,26 @@ def test_a_restart_loses_and_doubles_nothing(phones) -> None:
     expect(bubbles(chat, "reply")).to_have_count(2)
     say(chat, "again")
     expect(bubbles(chat, "reply").last).to_contain_text("Done: again")
-    expect(bubbles(chat, "mine").locator(".text")).to_have_text(["hello", "work restart", "again"])
+    expect(bubbles(chat, "mine").locator(".text")).to_have_text(["hello", "Book restart", "again"])
     replies = bubbles(chat, "reply").locator(".text")
-    expect(replies).to_have_text(["Done: hello", "Done: work restart", "Done: again"])
+    expect(replies).to_have_text(["Done: hello", "Done: Book restart", "Done: again"])
 
 
 def test_what_happens_while_a_page_is_cut_off_is_there_when_it_comes_back(phones) -> None:
     """Each event once, the timeline's included."""
     page = phones.open("15551230031")
     chat = chat_of(page, "15551230031")
-    say(chat, "work cut")
-    expect(row(operation(chat, "work cut"), "flights")).to_have_class(re.compile("running"))
+    say(chat, "Book cut")
+    expect(row(operation(chat, "Book cut"), "flights")).to_have_class(re.compile("running"))
     page.context.set_offline(True)
     page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
     phones.server.open_gate("cut")
     other = phones.open("15551230031")
     expect(bubbles(chat_of(other, "15551230031"), "reply")).to_have_count(1)
     page.context.set_offline(False)
-    expect(bubbles(chat, "reply").locator(".text")).to_have_text(["Done: work cut"])
-    expect(chat.get_by_role("region", name="Operation: work cut")).to_have_count(1)
-    expect(operation(chat, "work cut").locator(".operation-said")).to_have_text("Answered")
+    expect(bubbles(chat, "reply").locator(".text")).to_have_text(["Done: Book cut"])
+    expect(chat.get_by_role("region", name="Operation: Book cut")).to_have_count(1)
+    expect(operation(chat, "Book cut").locator(".operation-said")).to_have_text("Answered")
 
 
 def test_a_message_that_cannot_be_sent_can_be_tried_again(phones) -> None:
@@ -340,8 +345,8 @@ def test_every_word_can_be_read(phones, scheme) -> None:
     number = {"light": "15551230042", "dark": "15551230043"}[scheme]
     page = phones.open(number, color_scheme=scheme)
     chat = chat_of(page, number)
-    say(chat, f"work {scheme}")
-    expect(row(operation(chat, f"work {scheme}"), "flights")).to_have_class(re.compile("running"))
+    say(chat, f"Book {scheme}")
+    expect(row(operation(chat, f"Book {scheme}"), "flights")).to_have_class(re.compile("running"))
     say(chat, "buttons")
     phones.server.open_gate(scheme)
     expect(chat.get_by_role("group", name="Choices")).to_be_visible()
@@ -354,7 +359,7 @@ def test_who_wants_no_motion_sees_none(phones) -> None:
     """The dots stand still."""
     page = phones.open("15551230044", reduced_motion="reduce")
     chat = chat_of(page, "15551230044")
-    say(chat, "work still")
+    say(chat, "Book still")
     expect(chat.locator(".typing")).to_be_visible()
     assert page.evaluate("document.getAnimations().length") == 0
     phones.server.open_gate("still")

@@ -154,6 +154,15 @@ def test_an_operation_to_its_end() -> None:
     assert (drawing.state, drawing.said, drawing.boundary) == ("completed", "Answered", None)
 
 
+def test_a_plan_without_calls_is_followed_by_the_reply() -> None:
+    """Nothing is left to call, from the beginning."""
+    nothing = PlanAccepted(**OF, round=0, waves=())
+    assert lines(draw([(0.0, STARTED), (1.0, nothing), (2.0, COMPLETED)])) == [
+        ("thinking", "plan", "done", 0, 0.0, 1.0),
+        ("thinking", "reply", "done", 0, 1.0, 2.0),
+    ]
+
+
 def test_what_a_superseded_request_knew_is_reused_and_takes_no_time() -> None:
     """A call that was not made has no bar."""
     drawing = draw([(0.0, STARTED), (1.0, PLANNED), (1.0, ended("a", reused=True))])

@@ -144,7 +144,7 @@ def _(event: PlanAccepted, drawing: Drawing, at: float) -> Drawing:
         for number, wave in enumerate(event.waves, first)
         for call_id in wave
     ]
-    return attrs.evolve(drawing, rows=tuple(rows))
+    return _think_when_idle(attrs.evolve(drawing, rows=tuple(rows)), at)
 
 
 def _is_left(row: Row, planned_anew: set[str]) -> bool:
@@ -181,9 +181,7 @@ def _(event: CallFinished, drawing: Drawing, at: float) -> Drawing:
         ended=at if was_made else None,
         error=event.error,
     )
-    is_open = any(row.state in ("planned", "running") for row in drawing.rows)
-    # Once nothing is left to call, the assistant thinks: of more calls, or of the reply.
-    return drawing if is_open else attrs.evolve(drawing, rows=(*drawing.rows, _thought("reply", at)))
+    return _think_when_idle(drawing, at)
 
 
 @_after.register
@@ -214,6 +212,13 @@ def _with_call(drawing: Drawing, call_id: str, **changes: Any) -> Drawing:
 
 def _thought(label: str, at: float) -> Row:
     return Row(kind="thinking", id=label, label=label, state="running", began=at)
+
+
+def _think_when_idle(drawing: Drawing, at: float) -> Drawing:
+    """Once nothing is left to call, the assistant thinks: of more calls, or of the reply."""
+    if any(row.state in ("planned", "running") for row in drawing.rows):
+        return drawing
+    return attrs.evolve(drawing, rows=(*drawing.rows, _thought("reply", at)))
 
 
 def _think(drawing: Drawing, label: str | None, at: float, state: str = "done") -> Drawing:

@@ -140,5 +140,5 @@ function place(element, drawing) {
   });
   const boundary = element.querySelector(".boundary");
   if (boundary) boundary.style.setProperty("--part", part(drawing.boundary));
-  element.querySelector(".operation-took").textContent = `${length.toFixed(1)} s`;
+  element.querySelector(".operation-took").textContent = length < 0.1 ? `${Math.round(length * 1000)} ms` : `${length.toFixed(1)} s`;
 }
