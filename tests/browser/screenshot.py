@@ -43,7 +43,7 @@ def main(picture: Path) -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         try:
             server.start()
-            page = browser.new_page(viewport={"width": 1200, "height": 860}, locale="en-GB")
+            page = browser.new_page(viewport={"width": 1200, "height": 1040}, locale="en-GB")
             page.goto(f"{server.url}/#{ANNA},{BEN}")
             act(page, server)
             picture.parent.mkdir(exist_ok=True)
