@@ -25,6 +25,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # In a container, as root, there is no sandbox, and little shared memory.
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
+sys.path.append(str(Path(__file__).parent))
 expect.set_options(timeout=HANG_SECONDS * 1000)
 
 
@@ -126,14 +127,17 @@ class Phones:
     errors: list[str] = attrs.field(factory=list)
     _contexts: list[BrowserContext] = attrs.field(factory=list)
 
-    def open(self, *numbers: str, width: int = 1280, height: int = 900, **settings: object) -> Page:
+    def open(
+        self, *numbers: str, width: int = 1280, height: int = 900, url: str = "", **settings: object
+    ) -> Page:
+        """A page at the server, or at `url`; `settings` are Playwright's of a context."""
         context = self.browser.new_context(viewport={"width": width, "height": height}, **settings)
         self._contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(HANG_SECONDS * 1000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda said: self.errors.append(said.text) if is_fault(said.text) else None)
-        page.goto(f"{self.server.url}/#{','.join(numbers)}")
+        page.goto(f"{url or self.server.url}/#{','.join(numbers)}")
         return page
 
     def close(self) -> None:

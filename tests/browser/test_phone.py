@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from relay import Line
 
 CONTRAST = Path(__file__).with_name("contrast.js")
 ANNA, BEN, CLEO = "15551230001", "15551230002", "15551230003"
@@ -242,19 +243,24 @@ def test_a_restart_loses_and_doubles_nothing(phones) -> None:
 
 def test_what_happens_while_a_page_is_cut_off_is_there_when_it_comes_back(phones) -> None:
     """Each event once, the timeline's included."""
-    page = phones.open("15551230031")
-    chat = chat_of(page, "15551230031")
-    say(chat, "Book cut")
-    expect(row(operation(chat, "Book cut"), "flights")).to_have_class(re.compile("running"))
-    page.context.set_offline(True)
-    expect(chat.locator(".status")).to_have_text("Connecting…")
-    phones.server.open_gate("cut")
-    other = phones.open("15551230031")
-    expect(bubbles(chat_of(other, "15551230031"), "reply")).to_have_count(1)
-    page.context.set_offline(False)
-    expect(bubbles(chat, "reply").locator(".text")).to_have_text(["Done: Book cut"])
-    expect(chat.get_by_role("region", name="Operation: Book cut")).to_have_count(1)
-    expect(operation(chat, "Book cut").locator(".operation-said")).to_have_text("Answered")
+    with Line(phones.server.url) as line:
+        page = phones.open("15551230031", url=line.url)
+        chat = chat_of(page, "15551230031")
+        say(chat, "Book cut")
+        expect(row(operation(chat, "Book cut"), "flights")).to_have_class(re.compile("running"))
+        line.cut()
+        expect(chat.locator(".status")).to_have_text("Connecting…")
+        phones.server.open_gate("cut")
+        elsewhere = chat_of(phones.open("15551230031"), "15551230031")
+        expect(bubbles(elsewhere, "reply")).to_have_count(1)
+        expect(bubbles(chat)).to_have_count(0)
+        line.mend()
+        expect(bubbles(chat, "reply").locator(".text")).to_have_text(["Done: Book cut"])
+        expect(operation(chat, "Book cut").locator(".operation-said")).to_have_text("Answered")
+        expect(operation(chat, "Book cut")).to_have_count(1)
+        expect(bubbles(chat, "mine")).to_have_count(1)
+        expect(chat.locator(".notice")).to_have_count(1)  # the hint; none of a gap
+        page.close()
 
 
 def test_a_message_that_cannot_be_sent_can_be_tried_again(phones) -> None:
