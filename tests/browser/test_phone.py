@@ -234,6 +234,8 @@ def test_a_restart_loses_and_doubles_nothing(phones) -> None:
     phones.server.start()
     expect(chat.locator(".notice").last).to_have_text("Midstream was restarted. The conversation goes on.")
     expect(bubbles(chat, "reply")).to_have_count(2)
+    expect(operation(chat, "Book restart").locator(".operation-said")).to_have_text("Answered")
+    expect(operation(chat, "Book restart")).to_have_count(1)
     say(chat, "again")
     expect(bubbles(chat, "reply").last).to_contain_text("Done: again")
     expect(bubbles(chat, "mine").locator(".text")).to_have_text(["hello", "Book restart", "again"])
