@@ -20,6 +20,7 @@ from hypercorn.trio import serve
 
 from engine import Assistant, Engine, SqliteStore, StoreUnusable, open_engine
 from web.app import create_app
+from web.assistants import suggestions_for
 from web.channel import Channel
 from web.doors import door_of
 from web.local import LocalPhone
@@ -95,6 +96,7 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
             access_token=number.access_token,
             app_secret=number.app_secret,
             server_url=lambda: url,
+            suggestions=suggestions_for(settings.assistant),
         )
     channel = door_of(settings, graph_url=f"{url}/graph/v26.0")
     async with _open_engine(settings, assistant, channel) as engine:

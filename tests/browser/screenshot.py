@@ -4,8 +4,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conftest import ARGUMENTS, Server, find_chromium
+from headless import ARGUMENTS, find_chromium
 from playwright.sync_api import Page, expect, sync_playwright
+from served import Server
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "phone.png"
 ANNA, BEN = "15551234567", "15551234568"

@@ -25,6 +25,7 @@ from engine import (
     SessionStarted,
     User,
 )
+from web.assistants import suggestions_for
 from web.local import KINDS_MAX, LocalPhone, phone
 from web.local.chats import _MAY_BECOME, CHATS_MAX, EVENTS_MAX, Chats, State
 from web.local.files import KEPT_BYTES_MAX, Files, StoredFile
@@ -526,12 +527,12 @@ async def test_a_page_follows_a_number_and_nothing_else(user: str) -> None:
     ],
 )
 async def test_the_page_and_its_files_are_served(path: str, kind: str) -> None:
-    """Byte for byte as they are in the package, under the type a browser insists on."""
+    """As they are in the package, but for the suggestions, and under the type a browser insists on."""
     _, client = make_client()
     answer = await client.get(path, headers={"Host": "localhost"})
     name = path.rpartition("/")[2] or "index.html"
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
-    assert await answer.get_data() == (STATIC / name).read_bytes()
+    assert await answer.get_data() == (STATIC / name).read_bytes().replace(b"<!-- suggestions -->", b"")
 
 
 async def test_nothing_else_is_served() -> None:
@@ -575,6 +576,24 @@ def test_the_page_is_self_contained_and_fits_its_scripts() -> None:
     assert {"log", "composer", "words", "operations"} <= classes
     assert {name for name in classes if f'class="{name}' not in page} == set()
     assert {state for state in State if f'id="{state}"' not in page} == set()
+
+
+async def test_the_page_has_suggestions_for_an_assistant_that_is_known() -> None:
+    """As buttons, as text; for one of somebody's own the place stays empty."""
+    assert suggestions_for("almanac")[0] == "Check Hanukkah"
+    assert suggestions_for("my_bot:assistant") == ()
+    for suggestions, buttons in (((), ""), (("Hi <b>",), '<button type="button">Hi &lt;b&gt;</button>')):
+        local = LocalPhone(
+            phone_number_id=NUMBER_ID,
+            access_token=TOKEN,
+            app_secret="secret",  # noqa: S106
+            server_url=str,
+            suggestions=suggestions,
+        )
+        app = QuartTrio("local-phone-test")
+        app.register_blueprint(local.blueprint)
+        page = await (await app.test_client().get("/", headers={"Host": "localhost"})).get_data()
+        assert f'aria-label="Suggestions">{buttons}</div>' in page.decode()
 
 
 def looked_for(script: str, find: str) -> set[str]:

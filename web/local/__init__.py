@@ -7,7 +7,7 @@ route over HTTP, and the replies come through the same client as Meta's would.
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -36,13 +36,14 @@ class LocalPhone:
 
     `server_url` gives the address the server is bound to, as `http://127.0.0.1:8080`; it is asked at each
     message, so it may be known only once the server listens.  The Graph API is at `<server_url>/graph/v26.0`.
-    `now` gives seconds since 1970.
+    `now` gives seconds since 1970.  `suggestions` are messages that one may send by a click.
     """
 
     phone_number_id: str
     access_token: str = attrs.field(repr=False)
     app_secret: str = attrs.field(repr=False)
     server_url: Callable[[], str]
+    suggestions: Sequence[str] = ()
     now: Callable[[], float] = time.time
     new_id: Callable[[], str] = _new_id
     blueprint: Blueprint = attrs.field(init=False)
@@ -64,6 +65,7 @@ class LocalPhone:
             phone_number_id=self.phone_number_id,
             app_secret=self.app_secret,
             server_url=self.server_url,
+            suggestions=self.suggestions,
         ).add_routes(self.blueprint)
         Graph(
             chats=self._chats,

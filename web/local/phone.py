@@ -3,7 +3,8 @@
 import json
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from html import escape
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ WEBHOOK_SECONDS_MAX: Final = 10.0  # Meta asks for one; beyond this nobody at a 
 # Plain HTTP on loopback: a context that trusts nobody, and spares reading the machine's certificates.
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _POSITION: Final = re.compile(r"(.+)-([0-9]{1,18})")
+_SUGGESTIONS: Final = b"<!-- suggestions -->"  # its place in the page
 _CONTENT_TYPES: Final = {
     "index.html": "text/html; charset=utf-8",
     "phone.css": "text/css; charset=utf-8",
@@ -92,12 +94,16 @@ class Page:
     phone_number_id: str
     app_secret: str = attrs.field(repr=False)
     server_url: Callable[[], str]
+    suggestions: Sequence[str] = ()
     _files: dict[str, bytes] = attrs.field(init=False, repr=False)
 
     @_files.default
     def _read_files(self) -> dict[str, bytes]:
         folder = Path(__file__).with_name("static")
-        return {name: (folder / name).read_bytes() for name in _CONTENT_TYPES}
+        files = {name: (folder / name).read_bytes() for name in _CONTENT_TYPES}
+        buttons = "".join(f'<button type="button">{escape(words)}</button>' for words in self.suggestions)
+        files["index.html"] = files["index.html"].replace(_SUGGESTIONS, buttons.encode())
+        return files
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.get("/")(self.answer_page)

@@ -38,7 +38,9 @@ export class Timeline {
     else this.#list.prepend(element);
     this.#drawings.set(drawing.id, { element, drawing });
     fill(element, drawing);
-    this.#summary.textContent = summaryOf(drawing);
+    // The same words once more would be read out once more.
+    const summary = summaryOf(drawing);
+    if (this.#summary.textContent !== summary) this.#summary.textContent = summary;
     this.#forget();
     this.#grow();
   }
