@@ -22,7 +22,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.renderer import CPR_Support
 
 from engine.repl.history import TypedHistory
-from engine.repl.lines import Line
+from engine.repl.lines import INDENT, Line
 from engine.repl.live import FRAME_SECONDS, Live, draw
 from engine.repl.screen import Painter
 
@@ -67,7 +67,9 @@ class PromptTerminal:
     @asynccontextmanager
     async def lines(self) -> AsyncIterator["Lines"]:
         """See `Terminal.lines`."""
-        session: PromptSession[str] = PromptSession(interrupt_exception=_CtrlC, history=self._open_history())
+        session: PromptSession[str] = PromptSession(
+            interrupt_exception=_CtrlC, history=self._open_history(), prompt_continuation=INDENT
+        )
         put, lines = trio.open_memory_channel[str](math.inf)  # as fast as somebody types
         token = trio.lowlevel.current_trio_token()
         # One event loop for all prompts: a line shown between two of them would be lost with a loop of each.
@@ -93,16 +95,20 @@ class PromptTerminal:
                 session.app.erase_when_done = True  # nobody will type at this prompt
                 prompting.cancel()
 
+            async def read_in_thread() -> None:
+                with trio.CancelScope(shield=True):  # it must begin, or `end` would end nothing
+                    await trio.to_thread.run_sync(read)
+                prompt.resizes.cancel()
+
             self._prompt = prompt
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(trio.to_thread.run_sync, read)
+                    nursery.start_soon(read_in_thread)
                     nursery.start_soon(prompt.hear_resizes)
                     try:
                         yield lines
                     finally:
                         loop.call_soon_threadsafe(end)
-                        nursery.cancel_scope.cancel()  # the thread is waited for all the same
             finally:
                 self._prompt = None
                 prompt.write()  # what came when the thread had ended
@@ -118,6 +124,7 @@ class _Prompt:
     session: PromptSession[str]
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]
+    resizes: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _live: Live = attrs.field(factory=Live)
     _ticking: bool = False
     _waiting: deque[str] = attrs.field(factory=deque)
@@ -129,8 +136,8 @@ class _Prompt:
         app = self.session.app
         app.terminal_size_polling_interval = None  # `hear_resizes` does it
         app.before_render += self._fit
-        # prompt_toolkit would ask the terminal where the prompt stands, and lines come before the answer: what
-        # is drawn would then be too high, and push those lines out of sight.
+        # It would ask the terminal where the prompt stands, and lines come before the answer: what is drawn
+        # would then be too high, and push those lines out of sight.
         app.renderer.cpr_support = CPR_Support.NOT_SUPPORTED
         while True:
             try:
@@ -152,7 +159,7 @@ class _Prompt:
 
     async def hear_resizes(self) -> None:
         """Draw anew whenever the terminal has another size.  In Trio's thread, which has the signals."""
-        with trio.open_signal_receiver(signal.SIGWINCH) as signals:
+        with self.resizes, trio.open_signal_receiver(signal.SIGWINCH) as signals:
             async for _ in signals:
                 self.loop.call_soon_threadsafe(self._redraw)
 
