@@ -23,6 +23,7 @@ from engine.policy import TABLE, Decision, Situation
 from engine.testing import RecordingOutbound, open_conversation
 from web.__main__ import main
 from web.app import create_app
+from web.doors import door_of
 from web.local import LocalPhone
 from web.metrics import Metrics
 from web.settings import VARIABLES, load_settings
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 TUTORIAL = DOCS / "tutorial" / "first-assistant.md"
+FIRST_NUMBER = DOCS / "tutorial" / "first-whatsapp-number.md"
 PROMISES = DOCS / "explanation" / "promises.md"
 # A test that hangs must end; nothing here takes more than seconds.
 HANG_SECONDS = 100.0
@@ -116,6 +118,16 @@ def test_every_field_of_an_event_is_described_in_order(name: str) -> None:
     assert all(row[1] for row in described)
 
 
+def test_every_public_name_is_in_the_reference() -> None:
+    """On the page that is made from the code, once; or on one of the pages that say more of it."""
+    made = re.findall(r"^::: engine\.(\w+)$", reference("python-names"), re.MULTILINE)
+    pages = ("events", "errors", "limits", "messages", "replies")
+    named = {name for page in pages for name in re.findall(r"\w+", reference(page))}
+    assert len(set(made)) == len(made)
+    assert set(made) <= set(engine.__all__)
+    assert set(engine.__all__) - set(made) <= named
+
+
 def unit_of(limit: str) -> str:
     for unit in ("seconds", "bytes", "characters"):
         if f"_{unit}" in limit:
@@ -173,7 +185,7 @@ def routes_of(app: QuartTrio) -> set[tuple[str, str]]:
 async def test_every_route_is_described(autojump_clock: MockClock) -> None:
     """What is always there, and what local mode adds."""
     async with open_engine(almost_nothing(), store=MemoryStore(), outbound=RecordingOutbound()) as running:
-        app = create_app(running, load_settings({}))
+        app = create_app(running, door_of(load_settings({})))
         always = routes_of(app)
         phone = LocalPhone(phone_number_id="1", access_token="t", app_secret="s", server_url=str)  # noqa: S106
         app.register_blueprint(phone.blueprint)
@@ -324,6 +336,14 @@ async def test_the_assistant_of_the_readme_can_be_interrupted(autojump_clock: Mo
     words = [entry[1:] for entry in conversation.trail.entries]
     assert words.count(("wave", "booking")) == 1
     assert ("answered", "m2") in words
+
+
+def test_the_settings_of_the_tutorial_connect_a_number() -> None:
+    """The file that its reader makes, with values as Meta gives them; none is wrong or missing."""
+    (file,) = (text for text in blocks(FIRST_NUMBER, "text") if text.startswith("WHATSAPP_"))
+    settings = load_settings(dict(line.split("=", 1) for line in file.splitlines()))
+    assert settings.is_local is False
+    assert settings.pace_seconds == 3
 
 
 # What the tutorial's reader writes in each step, as (seconds to wait before, text).

@@ -19,7 +19,9 @@ def door_of(settings: Settings, *, graph_url: str = "") -> Channel:
         )
     if settings.dialog360 is not None:
         return Dialog360Channel(
-            api_key=settings.dialog360.api_key, webhook_secret=settings.dialog360.webhook_secret
+            api_key=settings.dialog360.api_key,
+            webhook_secret=settings.dialog360.webhook_secret,
+            platform_secret=settings.dialog360.platform_secret,
         )
     whatsapp = settings.whatsapp
     return CloudChannel(numbers=whatsapp.numbers, graph_url=whatsapp.graph_url or graph_url)

@@ -99,9 +99,10 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
     channel = door_of(settings, graph_url=f"{url}/graph/v26.0")
     async with _open_engine(settings, assistant, channel) as engine:
         shutdown.engine = engine
-        app = create_app(engine, settings)
+        app = create_app(engine, channel)
         if phone is not None:
             app.register_blueprint(phone.blueprint)
+            engine.events.subscribe(phone.hear)
             _log.info(
                 "local mode: no WhatsApp credentials were given; talk to it at the page", page=f"{url}/"
             )
@@ -137,7 +138,7 @@ async def _open_engine(settings: Settings, assistant: Assistant, channel: Channe
             languages=settings.languages,
             asking=settings.asking,
             media=media,
-            template=settings.whatsapp.window_template,
+            template=settings.window_template,
         ) as engine,
     ):
         engine.events.subscribe(log_event)

@@ -204,6 +204,10 @@ def secret(raw: str) -> str:
     return raw
 
 
+def optional_secret(raw: str | None) -> str:
+    return "" if raw is None else secret(raw)
+
+
 def graph_url(raw: str) -> str:
     try:
         parts = urlsplit(raw)

@@ -1,7 +1,7 @@
 """Twilio's door: forms signed over the public URL in, one message or one status in each."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ClassVar
 
 import attrs
@@ -10,9 +10,10 @@ from engine import Outbound
 from engine.content import MediaSource
 from web.channel import Request, Thanks
 from web.twilio.client import API_URL, TYPING_URL, open_client
-from web.twilio.outgoing import TEXT_CHARACTERS_MAX
+from web.twilio.media import open_media
 from web.twilio.payloads import parse
 from web.twilio.signature import SIGNATURE_HEADER, is_signed
+from web.whatsapp.numbers import MediaByNumber
 from web.whatsapp.payloads import Webhook
 
 
@@ -31,7 +32,6 @@ class TwilioChannel:
     api_url: str = API_URL
     typing_url: str = TYPING_URL
 
-    text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
     # To a message Twilio wants to hear what to do: nothing.  A plain text would be sent to the user.
     thanks: ClassVar[Thanks] = Thanks(content_type="text/xml; charset=utf-8", body=b"<Response/>")
 
@@ -46,9 +46,13 @@ class TwilioChannel:
             return None
         return parse(request.body, request.query)
 
-    def open_media(self) -> AbstractAsyncContextManager[MediaSource | None]:
-        """None yet: their address is in `media.url`."""
-        return nullcontext()
+    @asynccontextmanager
+    async def open_media(self) -> AsyncIterator[MediaSource]:
+        """Twilio's API, and where it says that files are."""
+        async with open_media(
+            api_url=self.api_url, account_sid=self.account_sid, auth_token=self.auth_token
+        ) as download:
+            yield MediaByNumber({"": download})
 
     def open(self) -> AbstractAsyncContextManager[Outbound]:
         """Twilio's Messages API."""
