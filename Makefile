@@ -7,8 +7,10 @@ PEERS_VENV := .venv-peers
 PEERS_READY := $(PEERS_VENV)/.ready
 MUTANTS_VENV := .venv-mutants
 MUTANTS_READY := $(MUTANTS_VENV)/.ready
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
 
-.PHONY: run repl test check bench bench-peers soak soak-simulation mutants format lock clean
+.PHONY: run repl test check bench bench-peers soak soak-simulation mutants docs format lock clean
 
 run: $(READY)
 	@$(BIN)/midstream serve
@@ -48,6 +50,10 @@ soak-simulation: $(READY)
 mutants: $(MUTANTS_READY)
 	@$(MUTANTS_VENV)/bin/python tests/mutation/mutants.py $(FILES)
 
+# The site of docs/, in site/.  A link that leads nowhere, or a page that asks another host for anything, fails.
+docs: $(DOCS_READY)
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -78,6 +84,13 @@ $(MUTANTS_READY): requirements.lock tests/mutation/requirements.lock
 	@$(MUTANTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/mutation/requirements.lock
 	@touch $(MUTANTS_READY)
 
+# The lock is made as that of the peers is.
+$(DOCS_READY): docs/requirements.lock
+	@echo "Setting up $(DOCS_VENV) (once) ..."
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@touch $(DOCS_READY)
+
 # Needs `uv`; the lock names versions and hashes, never an index.  Extras stay: pip asks for `coverage[toml]`
 # and would not take `coverage` for it.
 lock:
@@ -85,4 +98,4 @@ lock:
 	    --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(PEERS_VENV) $(MUTANTS_VENV) .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(PEERS_VENV) $(MUTANTS_VENV) $(DOCS_VENV) site .mypy_cache .pytest_cache .ruff_cache .coverage

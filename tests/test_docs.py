@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 TUTORIAL = DOCS / "tutorial" / "first-assistant.md"
+FIRST_NUMBER = DOCS / "tutorial" / "first-whatsapp-number.md"
 PROMISES = DOCS / "explanation" / "promises.md"
 # A test that hangs must end; nothing here takes more than seconds.
 HANG_SECONDS = 100.0
@@ -115,6 +116,16 @@ def test_every_field_of_an_event_is_described_in_order(name: str) -> None:
     described = tables(sections(reference("events"), 3)[name])["field"]
     assert [row[0] for row in described] == [field.name for field in attrs.fields(EVENTS[name])]
     assert all(row[1] for row in described)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """On the page that is made from the code, once; or on one of the pages that say more of it."""
+    made = re.findall(r"^::: engine\.(\w+)$", reference("python-names"), re.MULTILINE)
+    pages = ("events", "errors", "limits", "messages", "replies")
+    named = {name for page in pages for name in re.findall(r"\w+", reference(page))}
+    assert len(set(made)) == len(made)
+    assert set(made) <= set(engine.__all__)
+    assert set(engine.__all__) - set(made) <= named
 
 
 def unit_of(limit: str) -> str:
@@ -325,6 +336,14 @@ async def test_the_assistant_of_the_readme_can_be_interrupted(autojump_clock: Mo
     words = [entry[1:] for entry in conversation.trail.entries]
     assert words.count(("wave", "booking")) == 1
     assert ("answered", "m2") in words
+
+
+def test_the_settings_of_the_tutorial_connect_a_number() -> None:
+    """The file that its reader makes, with values as Meta gives them; none is wrong or missing."""
+    (file,) = (text for text in blocks(FIRST_NUMBER, "text") if text.startswith("WHATSAPP_"))
+    settings = load_settings(dict(line.split("=", 1) for line in file.splitlines()))
+    assert settings.is_local is False
+    assert settings.pace_seconds == 3
 
 
 # What the tutorial's reader writes in each step, as (seconds to wait before, text).

@@ -102,6 +102,7 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
         app = create_app(engine, channel)
         if phone is not None:
             app.register_blueprint(phone.blueprint)
+            engine.events.subscribe(phone.hear)
             _log.info(
                 "local mode: no WhatsApp credentials were given; talk to it at the page", page=f"{url}/"
             )

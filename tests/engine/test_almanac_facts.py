@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from engine.assistants.almanac import civil, jewish, libraries, places, sky, values
-from engine.assistants.almanac.traditions import TRADITION_ALIASES, TRADITIONS
+from engine.assistants.almanac.traditions import COUNTED_DAYS, TRADITION_ALIASES, TRADITIONS
 from engine.assistants.almanac.words import normalise
 
 date = datetime.date
@@ -176,6 +176,8 @@ async def test_every_name_of_a_tradition_is_one_the_library_uses(autojump_clock)
         assert tradition.names - known == set(), tradition.name
         assert places.find(tradition.home) is not None
     every = {name for tradition in TRADITIONS for name in tradition.names}
+    assert {other for _, other, _ in COUNTED_DAYS} - every == set()
+    every |= {name for name, _, _ in COUNTED_DAYS}
     assert set(TRADITION_ALIASES.values()) - every == set()
     assert [alias for alias in TRADITION_ALIASES if alias != normalise(alias)] == []
 

@@ -23,8 +23,7 @@ def resolve(connection: sqlite3.Connection, message: Message, brought: Uncommitt
     else:
         user_id, *others = _newest_first(connection, ids)
         for other in others:
-            _merge(connection, other, user_id)
-            brought.move(other, user_id)
+            brought.move(other, user_id, _merge(connection, other, user_id))
     kept = [name for name in identity.names if name not in identity.retired]
     connection.executemany(
         "INSERT OR REPLACE INTO names (name, user_id) VALUES (?, ?)",
@@ -62,8 +61,8 @@ def _newest_first(connection: sqlite3.Connection, ids: Iterable[str]) -> list[st
     return sorted(wrote, key=lambda id: -wrote[id])
 
 
-def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> None:
-    """All that was of one user is of another."""
+def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> float:
+    """All that was of one user is of another; returns until when one of them is answered by somebody else."""
     both = {"loser": loser, "winner": winner}
     for statement in (
         # By their two indices: not through all that anybody ever wrote.
@@ -84,6 +83,8 @@ def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> None:
         "UPDATE names SET user_id = :winner WHERE name LIKE '=%' AND user_id = :loser",
     ):
         connection.execute(statement, both)
+    found = connection.execute("SELECT silent_until FROM users WHERE id = :winner", both).fetchone()
+    return float(found[0]) if found else 0.0
 
 
 def present_id(connection: sqlite3.Connection, user_id: str) -> str:
