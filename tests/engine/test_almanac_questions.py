@@ -40,6 +40,39 @@ async def test_the_next_public_holidays_of_a_part_of_a_country(autojump_clock):
     assert answer.file.name == "Public holidays Scotland.ics"
 
 
+async def test_the_public_holidays_of_a_month_or_from_one_day_to_another(autojump_clock):
+    """Those and no others; when there is none, that is said, and there is no file."""
+    answer = await reply_to("bank holidays in England between 1 April and 31 May")
+    assert answer.plans == [[["place"], ["answer"], ["calendar"]]]
+    assert answer.reply.splitlines() == [
+        "Public holidays in England from Thursday 1 April 2027 to Monday 31 May 2027:",
+        "Mon 3 May 2027: May Day",
+        "Mon 31 May 2027: Spring Bank Holiday",
+    ]
+    assert answer.file.name == "Public holidays England.ics"
+    answer = await reply_to("public holidays in February 2027 in England")
+    assert answer.reply == (
+        "No public holiday in England from Monday 1 February 2027 to Sunday 28 February 2027."
+    )
+    assert titles(answer) == ["All of 2027", "Long weekends", "Workdays left"]
+    assert answer.file is None
+
+
+async def test_a_city_that_is_a_state_has_its_holidays_and_its_sun(autojump_clock):
+    """Women's Day is Berlin's own; and nobody is asked to name a city in Hamburg."""
+    answer = await reply_to("public holidays in Berlin in March 2027")
+    assert answer.reply.splitlines()[1:] == [
+        "Mon 8 March 2027: Women's Day",
+        "Fri 26 March 2027: Good Friday",
+        "Mon 29 March 2027: Easter Monday",
+    ]
+    answer = await reply_to("sunset in Hamburg tomorrow")
+    assert answer.reply.splitlines()[:2] == [
+        "The sun in Hamburg on Friday 27 November 2026:",
+        "sunrise 08:07, sunset 16:08",
+    ]
+
+
 async def test_workdays_between_two_days(autojump_clock):
     """With what was left out."""
     answer = await reply_to("how many working days are there from 3 March to 15 April in Poland")
@@ -183,7 +216,10 @@ async def test_the_holidays_of_a_tradition(autojump_clock):
     assert (await reply_to("orthodox holidays next year")).reply.splitlines() == [
         "Orthodox holidays 2027:",
         "Thu 7 January: Orthodox Christmas Day",
+        "Sun 25 April: Orthodox Palm Sunday",
+        "Fri 30 April: Orthodox Good Friday",
         "Sun 2 May: Orthodox Easter",
+        "Sun 20 June: Orthodox Pentecost",
     ]
     lines = (await reply_to("next jewish holidays")).reply.splitlines()
     assert lines[:2] == ["Next Jewish holidays:", "Sat 5 December to Sat 12 December 2026: Hanukkah"]

@@ -34,21 +34,40 @@ from engine.assistants.almanac.values import (
 
 # As many as one reads at a glance.
 _NEXT: Final = 5
+# Nobody reads the holidays of more.
+_YEARS_MAX: Final = 2
 _NEXT_OF_TRADITION: Final = 8
 NO_COUNTRY: Final = "For which country?"
 NO_CITY: Final = "For which city?"
 
 
 async def find_public_holidays(
-    today: datetime.date, place: Place | None = None, year: int | None = None
+    today: datetime.date,
+    place: Place | None = None,
+    year: int | None = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
 ) -> PublicHolidays:
-    """The public holidays of a country or a part of it: of a year, or the next five."""
+    """The public holidays of a country or its part: from one day to another, of a year, or the next five."""
     await libraries.load()
     there = _country(place)
+    if first is not None and last is not None:
+        return _between(there, first, last)
     if year is not None:
         return PublicHolidays(year=year, holidays=public.year_of(there.country, there.subdivision, year))
     found = public.next_public(there.country, there.subdivision, today, _NEXT)
     return PublicHolidays(year=0, holidays=found)
+
+
+def _between(place: Place, first: datetime.date, last: datetime.date) -> PublicHolidays:
+    last = min(last, datetime.date(first.year + _YEARS_MAX - 1, 12, 31))
+    found = tuple(
+        holiday
+        for year in range(first.year, last.year + 1)
+        for holiday in public.year_of(place.country, place.subdivision, year)
+        if first <= holiday.day <= last
+    )
+    return PublicHolidays(year=0, holidays=found, first=first, last=last)
 
 
 async def find_tradition(tradition: str, today: datetime.date, year: int | None = None) -> Festivals:

@@ -191,6 +191,8 @@ class Planner:
         match question.kind:
             case Kind.PUBLIC:
                 arguments = {"today": today, "place": asked.place, "year": year}
+                if question.last is not None:
+                    arguments |= {"first": question.day, "last": question.last}
                 yield Call(asked.id(ANSWER), "find_public_holidays", arguments)
                 yield self._written(asked, "write_public")
             case Kind.TRADITION:

@@ -15,7 +15,12 @@ _BRIDGES_MAX = 6
 def public_holidays(found: PublicHolidays, place: Place) -> str:
     """A line a holiday."""
     where = _country(place)
-    if found.year:
+    if found.first and found.last:
+        span = f"from {_long_day(found.first)} to {_long_day(found.last)}"
+        if not found.holidays:
+            return f"No public holiday in {where} {span}."
+        headline = f"Public holidays in {where} {span}:"
+    elif found.year:
         headline = f"Public holidays in {where} {found.year}:"
     else:
         headline = f"Next public holidays in {where}:"
