@@ -58,6 +58,26 @@ async def test_the_public_holidays_of_a_month_or_from_one_day_to_another(autojum
     assert answer.file is None
 
 
+async def test_the_long_weekends_of_a_month_or_of_what_is_left_of_the_year(autojump_clock):
+    """Those and no others; when there is none, nobody looks at the next year instead."""
+    answer = await reply_to("any long weekends left this year in Poland")
+    assert answer.reply.splitlines() == [
+        "Long weekends in Poland from Thursday 26 November 2026 to Thursday 31 December 2026:",
+        "Thu 24 December to Sun 27 December, 4 days: Christmas Eve, Christmas Day",
+    ]
+    answer = await ask("long weekends in England in December", today=datetime.date(2027, 11, 1))
+    assert answer.reply.splitlines()[0] == (
+        "Long weekends in England from Wednesday 1 December 2027 to Friday 31 December 2027:"
+    )
+    answer = await reply_to("long weekends in England in December 2026")
+    assert len(answer.plans) == 1
+    empty = await ask("long weekends in France in October", today=datetime.date(2026, 9, 1))
+    assert empty.reply == (
+        "No long weekends in France from Thursday 1 October 2026 to Saturday 31 October 2026."
+    )
+    assert len(empty.plans) == 1
+
+
 async def test_a_city_that_is_a_state_has_its_holidays_and_its_sun(autojump_clock):
     """Women's Day is Berlin's own; and nobody is asked to name a city in Hamburg."""
     answer = await reply_to("public holidays in Berlin in March 2027")

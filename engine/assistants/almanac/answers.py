@@ -173,10 +173,18 @@ async def find_rest(
     return rest
 
 
-async def find_long_weekends(year: int, place: Place | None = None) -> LongWeekends:
-    """The rows of three and more days off that the public holidays of a year make in a country."""
+async def find_long_weekends(
+    year: int,
+    place: Place | None = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
+) -> LongWeekends:
+    """The rows of three and more days off that a country has in a year, or in some days of it."""
     await libraries.load()
-    return LongWeekends(year=year, weekends=bridges.long_weekends(_country(place), year))
+    found = bridges.long_weekends(_country(place), year)
+    if first is not None and last is not None:
+        found = tuple(weekend for weekend in found if first <= weekend.last and weekend.first <= last)
+    return LongWeekends(year=year, weekends=found, first=first, last=last)
 
 
 def _next(holiday: Holiday | None, place: Place, today: datetime.date, year: int | None) -> Occurrence:

@@ -101,7 +101,11 @@ def find_days(text: str, today: datetime.date, *, past: bool = False, weekdays: 
     for date in reversed(dates):
         # The one before a day that is known already is the last such day before it.
         days.append(_day(date, days[-1] if days else today, before=bool(days) or past))
-    return Found(tuple(reversed(days)), " ".join(rest.split()))
+    days.reverse()
+    if len(days) == 2 and dates[1].is_weekday and days[1] < days[0]:
+        # "From Monday to Friday": of one week.
+        days[1] += 7 * _DAY
+    return Found(tuple(days), " ".join(rest.split()))
 
 
 def _blanked(text: str, dates: Iterable[_Date]) -> str:

@@ -219,10 +219,20 @@ class Planner:
                 arguments = {"rest": Ref(asked.id(ANSWER)), "today": today}
                 yield Call(asked.id(CALENDAR), "write_rest", arguments)
             case Kind.LONG_WEEKENDS:
-                yield from self._weekends(asked, year or today.year, "")
+                yield from self._weekends(asked, year or today.year, question.day, question.last)
 
-    def _weekends(self, asked: _Asked, year: int, suffix: str) -> Iterator[Call]:
-        yield Call(asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", {"year": year, "place": asked.place})
+    def _weekends(
+        self,
+        asked: _Asked,
+        year: int,
+        first: datetime.date | None = None,
+        last: datetime.date | None = None,
+        suffix: str = "",
+    ) -> Iterator[Call]:
+        arguments: dict[str, Any] = {"year": year, "place": asked.place}
+        if first is not None and last is not None:
+            arguments |= {"year": first.year, "first": first, "last": last}
+        yield Call(asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", arguments)
         yield self._written(asked, "write_weekends", suffix)
 
     def _written(self, asked: _Asked, tool: str, suffix: str = "") -> Call:
@@ -237,12 +247,13 @@ class Planner:
         if (
             not isinstance(weekends, LongWeekends)
             or weekends.year != today.year
+            or weekends.first is not None
             or f"{ANSWER}-next" in found
             or _names_years(asked)
             or any(each.last >= today for each in weekends.weekends)
         ):
             return None
-        return Plan(*self._weekends(asked, today.year + 1, "-next"))
+        return Plan(*self._weekends(asked, today.year + 1, suffix="-next"))
 
 
 def results_for(message: Message, results: Results, context: Context) -> Results:

@@ -53,7 +53,8 @@ _LONG_WEEKENDS: Final = re.compile(
     r"\b(?:long ?week ?ends?|(?:three|3) day week ?ends?|bridge days?|bridging days?|bruckentage?|puentes?)\b"
 )
 _CANDLES: Final = re.compile(
-    r"\b(?:candles?|candle ?light\w*|light(?:ing)? candles?|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
+    r"\b(?:candles?|candle ?light\w*|light(?:ing)? candles?"
+    r"|(?:do|should|must) (?:i|we) light|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
     r"|sabbat|motzei|licht bentshen|שבת|הבדלה|נרות)\b"
 )
 # Those candles are lit on eight evenings, and not for rest.
@@ -90,7 +91,7 @@ _RELATIVE_YEARS: Final = {"this year": 0, "next year": 1, "last year": -1, "year
 _NOT_KNOWN: Final = re.compile(r"\b(?:weather|forecast|temperature|rain|raining|snow|news|price|cost|joke)\b")
 # Words of a question that are no part of a holiday's name, besides those that never are.
 _QUESTION_TEXT = """
-bonjour bye ciao danke gracias grazie hallo hola lot merci shalom
+bonjour bye ciao danke gracias grazie hallo hola lot merci shalom so
 a again astronomical bank banks bridge business calendar candle candles civil closed come comes coming
 country date days de down du due during each en evening every exactly federal free from full gets goes
 has havdala havdalah having how im in la le left legal length level light lighting list long longest
@@ -233,8 +234,11 @@ def _question(asked: _Partial, today: datetime.date) -> Question:
         return Question(kind=kind, topic=asked.topic, day=day or today, count=asked.count)
     if kind is Kind.WORKDAYS:
         day, last = _span(asked, today)
-    if kind is Kind.PUBLIC and asked.month is not None and not days:
-        day, last = _month(asked.month, asked.years)
+    if kind in (Kind.PUBLIC, Kind.LONG_WEEKENDS) and not days:
+        if asked.month is not None:
+            day, last = _month(asked.month, asked.years)
+        elif asked.until and asked.years == (today.year,):
+            day, last = today, datetime.date(today.year, 12, 31)
     return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last)
 
 

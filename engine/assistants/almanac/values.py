@@ -151,10 +151,12 @@ class DayAway:
 
 @attrs.frozen(kw_only=True)
 class LongWeekends:
-    """The long weekends of a year, in order."""
+    """The long weekends of a year, or those of them that touch the days `first` to `last`, in order."""
 
     year: int
     weekends: tuple[LongWeekend, ...]
+    first: datetime.date | None = None
+    last: datetime.date | None = None
 
 
 @attrs.frozen(kw_only=True)

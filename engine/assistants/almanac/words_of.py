@@ -125,9 +125,10 @@ def long_weekends(found: LongWeekends, place: Place, today: datetime.date) -> st
     where = _country(place)
     free = [each for each in found.weekends if each.bridge is None]
     bridged = [each for each in found.weekends if each.bridge is not None and each.last >= today]
-    lines = [
-        f"Long weekends in {where} {found.year}:" if free else f"No long weekends in {where} {found.year}."
-    ]
+    when = str(found.year)
+    if found.first and found.last:
+        when = f"from {_long_day(found.first)} to {_long_day(found.last)}"
+    lines = [f"Long weekends in {where} {when}:" if free else f"No long weekends in {where} {when}."]
     lines += [_weekend_line(each) for each in free]
     if bridged:
         lines.append("With one day off:")
