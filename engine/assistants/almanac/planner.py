@@ -213,7 +213,7 @@ class Planner:
             case Kind.SUN:
                 yield Call(asked.id(ANSWER), "find_sun", about)
             case Kind.CANDLES:
-                yield Call(asked.id(ANSWER), "find_rest", about)
+                yield Call(asked.id(ANSWER), "find_rest", {**about, "lights": question.lights})
                 arguments = {"rest": Ref(asked.id(ANSWER)), "today": today}
                 yield Call(asked.id(CALENDAR), "write_rest", arguments)
             case Kind.LONG_WEEKENDS:
