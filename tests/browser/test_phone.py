@@ -265,6 +265,28 @@ def test_what_happens_while_a_page_is_cut_off_is_there_when_it_comes_back(phones
         page.close()
 
 
+def test_a_page_that_nobody_sees_gives_its_connection_back_and_goes_on_where_it_was(phones) -> None:
+    """Browsers keep six connections to a server; the position says what the page has seen."""
+    page = phones.open("15551230033")
+    chat = chat_of(page, "15551230033")
+    say(chat, "hello")
+    expect(bubbles(chat, "reply")).to_have_count(1)
+    show = """hidden => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(show, True)
+    elsewhere = chat_of(phones.open("15551230033"), "15551230033")
+    say(elsewhere, "meanwhile")
+    expect(bubbles(elsewhere, "reply")).to_have_count(2)
+    expect(bubbles(chat, "reply")).to_have_count(1)
+    with page.expect_request("**/local/events?*") as asked:
+        page.evaluate(show, False)
+    assert re.search("after=[0-9a-f]{32}-[0-9]+$", asked.value.url)
+    expect(bubbles(chat, "reply").locator(".text")).to_have_text(["Done: hello", "Done: meanwhile"])
+    expect(bubbles(chat, "mine").locator(".text")).to_have_text(["hello", "meanwhile"])
+
+
 def test_a_message_that_cannot_be_sent_can_be_tried_again(phones) -> None:
     """It says so on the bubble, and goes out once."""
     page = phones.open("15551230032")
