@@ -34,6 +34,12 @@ def row(operation: Locator, call: str) -> Locator:
     return operation.locator(".row.call").filter(has_text=call)
 
 
+def left_of(element: Locator) -> float:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"]
+
+
 def wait_until_followed(page: Page, chat: Locator) -> None:
     expect(chat.locator(".status")).to_have_text("Connected")
 
@@ -66,6 +72,8 @@ def test_a_changed_mind_during_wave_1(phones) -> None:
     expect(first.locator(".operation-said")).to_have_text("Interrupted by a newer message, 2 kept, 2 skipped")
     expect(first.locator(".wave")).to_have_text(["wave 1", "wave 2 · skipped", "wave 3 · skipped"])
     expect(first.locator(".boundary")).to_be_visible()
+    assert left_of(first.locator(".boundary")) > left_of(row(first, "hotels").locator(".bar"))
+    assert left_of(first.locator(".boundary")) > left_of(first.locator(".row.arrival .bar"))
     expect(operation(chat, "changed").locator(".operation-said")).to_have_text("Answered")
     expect(bubbles(chat, "acknowledgement")).to_have_count(1)
     expect(chat.get_by_role("img", name="Read", exact=True)).to_have_count(2)
@@ -188,10 +196,7 @@ def test_two_people_side_by_side(phones) -> None:
     phones.server.open_gate("anna")
     expect(bubbles(anna, "reply")).to_have_text(re.compile("Done: Book anna"))
     expect(bubbles(ben)).to_have_count(1)
-    left, right = anna.bounding_box(), ben.bounding_box()
-    assert left is not None
-    assert right is not None
-    assert left["x"] + left["width"] <= right["x"]
+    assert left_of(anna) < left_of(ben)
     page.reload()  # the people stand in the address, what was said on the server
     expect(bubbles(chat_of(page, BEN), "reply")).to_have_count(1)
     page.get_by_role("button", name="Remove +1 555 123 0002").click()
