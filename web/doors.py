@@ -14,7 +14,7 @@ def door_of(settings: Settings, *, graph_url: str = "") -> Channel:
         return TwilioChannel(
             account_sid=settings.twilio.account_sid,
             auth_token=settings.twilio.auth_token,
-            number=settings.twilio.number,
+            numbers=settings.twilio.numbers,
             webhook_url=f"{settings.public_url}{ROUTE}",
         )
     if settings.dialog360 is not None:

@@ -55,11 +55,11 @@ class WhatsApp:
 
 @attrs.frozen(kw_only=True)
 class Twilio:
-    """One number of one account at Twilio; `number` in digits, with the country's."""
+    """The numbers of one account at Twilio, the first first; in digits, with the country's."""
 
     account_sid: str
     auth_token: str = attrs.field(repr=False)
-    number: str = attrs.field(repr=False)
+    numbers: tuple[str, ...] = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -177,7 +177,11 @@ class _TwilioVariables:
     auth_token: str = _variable(
         "TWILIO_AUTH_TOKEN", "what Twilio knows us by, and signs with; a secret", values.access_token
     )
-    number: str = _variable("TWILIO_NUMBER", "the number that sends, as `+15551234567`", values.number)
+    numbers: tuple[str, ...] = _variable(
+        "TWILIO_NUMBER",
+        "the number that sends, as `+15551234567`, or several, separated by commas",
+        values.numbers,
+    )
 
 
 @environ.config(frozen=True)

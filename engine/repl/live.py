@@ -122,4 +122,4 @@ def _fitted(text: str, columns: int) -> str:
 
     if _columns_of(text) <= columns:
         return text
-    return set_cell_size(text, max(0, columns - 1)).rstrip() + "…"
+    return set_cell_size(text, max(0, columns - 1)).rstrip(" …") + "…"

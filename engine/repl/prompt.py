@@ -6,8 +6,9 @@ nothing for a while (Ctrl-S, a slow line) holds up nobody else.
 
 import asyncio
 import math
+import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import trio
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.renderer import CPR_Support
 
 from engine.repl.history import TypedHistory
-from engine.repl.lines import Line
+from engine.repl.lines import INDENT, Line
 from engine.repl.live import FRAME_SECONDS, Live, draw
 from engine.repl.screen import Painter
 
@@ -64,7 +67,9 @@ class PromptTerminal:
     @asynccontextmanager
     async def lines(self) -> AsyncIterator["Lines"]:
         """See `Terminal.lines`."""
-        session: PromptSession[str] = PromptSession(interrupt_exception=_CtrlC, history=self._open_history())
+        session: PromptSession[str] = PromptSession(
+            interrupt_exception=_CtrlC, history=self._open_history(), prompt_continuation=INDENT
+        )
         put, lines = trio.open_memory_channel[str](math.inf)  # as fast as somebody types
         token = trio.lowlevel.current_trio_token()
         # One event loop for all prompts: a line shown between two of them would be lost with a loop of each.
@@ -90,10 +95,16 @@ class PromptTerminal:
                 session.app.erase_when_done = True  # nobody will type at this prompt
                 prompting.cancel()
 
+            async def read_in_thread() -> None:
+                with trio.CancelScope(shield=True):  # it must begin, or `end` would end nothing
+                    await trio.to_thread.run_sync(read)
+                prompt.resizes.cancel()
+
             self._prompt = prompt
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(trio.to_thread.run_sync, read)
+                    nursery.start_soon(read_in_thread)
+                    nursery.start_soon(prompt.hear_resizes)
                     try:
                         yield lines
                     finally:
@@ -113,12 +124,21 @@ class _Prompt:
     session: PromptSession[str]
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]
+    resizes: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _live: Live = attrs.field(factory=Live)
     _ticking: bool = False
     _waiting: deque[str] = attrs.field(factory=deque)
+    # How wide the terminal was when the prompt was drawn last.
+    _columns: int = 0
 
     async def run(self, put: Callable[[str], object]) -> None:
         """Put line after line until the person leaves."""
+        app = self.session.app
+        app.terminal_size_polling_interval = None  # `hear_resizes` does it
+        app.before_render += self._fit
+        # It would ask the terminal where the prompt stands, and lines come before the answer: what is drawn
+        # would then be too high, and push those lines out of sight.
+        app.renderer.cpr_support = CPR_Support.NOT_SUPPORTED
         while True:
             try:
                 put(await self.session.prompt_async(self._message))
@@ -137,6 +157,12 @@ class _Prompt:
         """Draw it between the lines and the prompt.  From any thread."""
         self.loop.call_soon_threadsafe(self._move, live)
 
+    async def hear_resizes(self) -> None:
+        """Draw anew whenever the terminal has another size.  In Trio's thread, which has the signals."""
+        with self.resizes, trio.open_signal_receiver(signal.SIGWINCH) as signals:
+            async for _ in signals:
+                self.loop.call_soon_threadsafe(self._redraw)
+
     def write(self) -> None:
         """Write what waits."""
         text = ""
@@ -146,11 +172,9 @@ class _Prompt:
             return
         # Not by prompt_toolkit's run_in_terminal: it gives the terminal back to the kernel meanwhile, which
         # then shows what is typed, and takes Ctrl-C and Ctrl-D for itself.
-        app = self.session.app
-        if app.is_running:
-            app.renderer.erase()
-        app.output.write_raw(text)
-        app.output.flush()
+        self._erase()
+        self.session.app.output.write_raw(text)
+        self.session.app.output.flush()
         self._redraw()
 
     def _move(self, live: Live) -> None:
@@ -170,9 +194,40 @@ class _Prompt:
         if not self.session.app.is_done:  # it does nothing when no prompt is there
             self.session.app.invalidate()
 
+    def _fit(self, app: Application[str]) -> None:
+        """Before the prompt is drawn: take away what a narrower terminal has made of it."""
+        if app.output.get_size().columns != self._columns:
+            self._erase()
+            self._columns = app.output.get_size().columns
+
+    def _erase(self) -> None:
+        app = self.session.app
+        screen = app.renderer.last_rendered_screen
+        if not app.is_running or screen is None:
+            return
+        columns = app.output.get_size().columns
+        if columns < self._columns:
+            cursor = screen.get_cursor_position(app.layout.current_window)
+            rows = [screen.data_buffer[number] for number in range(cursor.y)]
+            # Blanks at the end of a row are not written.
+            ends = [max((at for at, cell in row.items() if cell.char != " "), default=0) for row in rows]
+            app.output.cursor_up(rows_wrapped([*ends, cursor.x], columns))
+        app.renderer.erase()
+
     def _message(self) -> StyleAndTextTuples:
         app = self.session.app
         size = app.output.get_size()
         # A line that was entered stands there for good, and nothing is under way in it.
         lines = [] if app.is_done else draw(self._live, self.now(), size.columns, size.rows)
         return [*(("ansicyan", f"{line}\n") for line in lines), ("bold", PROMPT)]
+
+
+def rows_wrapped(ends: Sequence[int], columns: int) -> int:
+    """How many rows more the rows that end in these columns take on a terminal that has become so narrow.
+
+    Terminals wrap what stands there already; one that does not is rare.
+
+    >>> rows_wrapped([9, 4, 10], 5)
+    3
+    """
+    return sum(end // columns for end in ends)

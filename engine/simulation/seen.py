@@ -107,6 +107,7 @@ class Operation:
     is_begun: bool = False  # the beginning is recorded
     calls: dict[str, Call] = attrs.field(factory=dict)
     rounds: int = 0
+    joined_at: float = -1.0  # when something joined it last
     answers: int = 0  # how many replies were made for it last
     # All that it works on.
     burst: set[str] = attrs.field(factory=set)
@@ -313,7 +314,9 @@ class Seen:
         if older is not newer:
             self._giving_way[user].append(older)
             older.gives_way = True
-            if older.commits_in != entry.life:
+            # What joins it in this instant it may not count yet.
+            is_known = entry.at not in (older.joined_at, newer.joined_at)
+            if is_known and older.commits_in != entry.life:
                 older.told[newer.message] = self.messages[newer.message]
 
     def _newest_of(self, operation: Operation) -> tuple[int, int]:
@@ -431,6 +434,8 @@ class Seen:
     def _planned(self, entry: Entry) -> None:
         number, joined, planned = entry.more
         operation = self.operation(entry.key)
+        if joined:
+            operation.joined_at = entry.at
         for id in joined.split(",") if joined else ():
             operation.burst.add(id)
             self.messages[id].operation = operation

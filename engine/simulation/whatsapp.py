@@ -5,6 +5,7 @@ Rule 1: half of the worlds get nothing of it, and its chance is its own: all els
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -44,7 +45,9 @@ def with_whatsapp(scenario: Scenario) -> Scenario:
     deliveries = [_again(delivery, said, first_at) for delivery in scenario.deliveries]
     deliveries += _followers(deliveries, chance)
     if chance.random() < 0.8:
-        deliveries = _named(deliveries, chance)
+        # That a number was given up is known by the time somebody else has it, unless it was lost for long.
+        is_sound = not (scenario.troubles or scenario.deaths)
+        deliveries = _named(deliveries, chance, is_given_away=is_sound)
     return attrs.evolve(
         scenario,
         limits=_limits(scenario, chance),
@@ -111,37 +114,57 @@ def _follower(said: Said, what: What, chance: Chance) -> Said:
     )
 
 
-def _named(deliveries: list[Delivery], chance: Chance) -> list[Delivery]:
+def _named(deliveries: list[Delivery], chance: Chance, *, is_given_away: bool) -> list[Delivery]:
     """Its users under the names that they have: a phone number, an id, or both; some get another number."""
     users = sorted({said.user for delivery in deliveries for said in delivery.said})
     end = max(delivery.at for delivery in deliveries)
-    renamed = {user: chance.instant(end) if chance.random() < 0.5 else math.inf for user in users}
+    numbers = _numbers(users, end, chance, is_given_away=is_given_away)
     styles = {user: chance.choice(_STYLES) for user in users}
-    named: dict[str, tuple[str, ...]] = {}
+    kinds: dict[str, str] = {}
 
     def name(said: Said, at: float) -> Said:
-        if said.id not in named:
-            phone = f"{said.user}n" if at > renamed[said.user] else said.user
-            names = {"both": (phone, f"{said.user}i"), "phone": (phone,), "id": (f"{said.user}i",)}
-            named[said.id] = names[chance.choice(styles[said.user])]
-        return attrs.evolve(said, names=named[said.id])
+        kind = kinds.setdefault(said.id, chance.choice(styles[said.user]))
+        # By when it was written: what comes late brings the number that they had.
+        phone = next(number for until, number in numbers[said.user] if int(at) - said.age <= until)
+        names = {"both": (phone, f"{said.user}i"), "phone": (phone,), "id": (f"{said.user}i",)}
+        return attrs.evolve(said, names=names[kind])
 
     found = [
         attrs.evolve(delivery, said=tuple(name(said, delivery.at) for said in delivery.said))
         for delivery in sorted(deliveries, key=lambda delivery: delivery.at)
     ]
-    for user, at in renamed.items():
-        if at < math.inf:
-            found.append(Delivery(at=at, said=(_renaming(user, chance),)))
+    for user in users:
+        for number, ((until, old), (_, new)) in enumerate(pairwise(numbers[user])):
+            renaming = _renaming(f"{user}renamed{number}", user, old, new, chance)
+            found.append(Delivery(at=until, said=(renaming,)))
     return found
 
 
-def _renaming(user: str, chance: Chance) -> Said:
+def _numbers(
+    users: Sequence[str], end: float, chance: Chance, *, is_given_away: bool
+) -> Mapping[str, list[tuple[float, str]]]:
+    """The phone numbers of each user, each with the time until which they have it.
+
+    The first of them has another in the end, as a rule; then the last may get the one that was given up.
+    """
+    at = float(math.floor(end / 2))
+    changing = {user for user in users if chance.random() < (0.6 if user == users[0] else 0.3)}
+    numbers = {
+        user: [(at, user), (math.inf, f"{user}n")] if user in changing else [(math.inf, user)]
+        for user in users
+    }
+    if is_given_away and users[0] in changing and len(users) > 1:
+        # Nobody gets a number before it was given up.
+        numbers[users[-1]] = [(at + 2.0, users[-1]), (math.inf, users[0])]
+    return numbers
+
+
+def _renaming(id: str, user: str, old: str, new: str, chance: Chance) -> Said:
     return Said(
-        id=f"{user}renamed",
+        id=id,
         user=user,
         text="another number",
         what=What.RENAMES,
-        names=(f"{user}n", user, *([f"{user}i"] if chance.random() < 0.7 else [])),
-        retired=(user,),
+        names=(new, old, *([f"{user}i"] if chance.random() < 0.7 else [])),
+        retired=(old,),
     )

@@ -100,6 +100,12 @@ COUNTED = [
     ("Orthodox Palm Sunday", [date(2023, 4, 9), date(2024, 4, 28), date(2025, 4, 13), date(2026, 4, 5)]),
     ("Orthodox Good Friday", [date(2023, 4, 14), date(2024, 5, 3), date(2025, 4, 18), date(2026, 4, 10)]),
     ("Orthodox Pentecost", [date(2023, 6, 4), date(2024, 6, 23), date(2025, 6, 8), date(2026, 5, 31)]),
+    # The Saudi Gazette, 29 July 2022, by the Umm al-Qura calendar; viralnaama.info, "Saudi and Gulf nations".
+    ("Ashura", [date(2022, 8, 8), date(2025, 7, 5)]),
+    # The 27th of Ramadan, whose first days were 11 March 2024 and 1 March 2025 in Saudi Arabia.
+    ("Laylat al-Qadr", [date(2024, 4, 6), date(2025, 3, 27)]),
+    # officeholidays.com, Goa 2024: a Saturday, the day before the 8th, when Mauritius keeps it.
+    ("Ganesh Chaturthi", [date(2024, 9, 7)]),
 ]
 
 
@@ -110,6 +116,26 @@ async def test_a_day_that_is_counted_from_easter_is_as_published(name, days, aut
     for day in days:
         (found,) = civil.find(holiday.country, "", holiday.key, day.year, eve=False)
         assert (found.first, found.last) == (day, day)
+
+
+def test_a_day_that_is_counted_over_new_year_belongs_to_its_own_year():
+    """Wikipedia, "Islamic calendar": 1429 ended with 28 December 2008, and 10 Muharram came in January."""
+    found = [found.first for found in civil.find("MV", "", "Ashura", 2009, eve=True)]
+    assert found == [date(2009, 1, 7), date(2009, 12, 27)]
+    assert date(2009, 1, 7) not in [found.first for found in civil.find("MV", "", "Ashura", 2008, eve=True)]
+
+
+def test_a_chinese_new_year_on_a_sunday_is_found():
+    """Hong Kong Observatory: 22 January 2023, for which Hong Kong's list has the days after it only."""
+    (found,) = civil.find("HK", "", "Chinese New Year", 2023, eve=False)
+    assert found.first == date(2023, 1, 22)
+
+
+async def test_nowruz_is_irans(autojump_clock):
+    """Iran Press, "Countdown to Nowruz 1398": 21 March 2019.  Iraq has the 21st whatever the sun does."""
+    nowruz = (await catalogue.familiar_names(2026))["nowruz"]
+    (found,) = civil.find(nowruz.country, "", nowruz.key, 2019, eve=False)
+    assert (nowruz.country, found.first) == ("IR", date(2019, 3, 21))
 
 
 def test_every_counted_day_is_compared_with_a_published_one():

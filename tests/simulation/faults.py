@@ -410,6 +410,14 @@ ON_WHATSAPP: Final[Mapping[str, Fault]] = {
     "only the first of several replies is recorded": _fault(
         8, ("orchestrator.py", "for reply in replies for row", "for reply in replies[:1] for row")
     ),
+    "what comes late makes an old number its user's again": _fault(
+        11,
+        (
+            "store/sqlite/identity.py",
+            "    before = _before(connection, identity.names, message.timestamp)\n",
+            "    before: dict[str, str] = {}\n",
+        ),
+    ),
     "somebody's history stays with the id they had": _fault(
         7,
         (
@@ -463,8 +471,13 @@ FOUND: Final[Mapping[str, Fault]] = {
         11,
         (
             "outbox.py",
-            "        for letter in self._of_user.get(user_id, {}).values():\n",
-            "        line = self._lines.get(user_id)\n        for letter in line.letters if line else ():\n",
+            """        for letter in self._of_user.get(user_id, {}).values():
+            letter.row = attrs.evolve(letter.row, address=address)
+""",
+            """        line = self._lines.get(user_id)
+        for letter in line.letters if line else ():
+            letter.row = attrs.evolve(letter.row, address=address)
+""",
         ),
     ),
     "what joined before a restart is not known to be worked on": _fault(

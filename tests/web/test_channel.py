@@ -32,7 +32,7 @@ def meta(**changed: str) -> CloudChannel:
 
 DOORS: tuple[Channel, ...] = (
     meta(),
-    TwilioChannel(account_sid="AC1", auth_token="t", number="1", webhook_url="https://x"),  # noqa: S106
+    TwilioChannel(account_sid="AC1", auth_token="t", numbers=("1",), webhook_url="https://x"),  # noqa: S106
     Dialog360Channel(api_key="k", webhook_secret="w"),  # noqa: S106
 )
 

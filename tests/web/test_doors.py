@@ -16,13 +16,13 @@ def test_twilios_door_has_the_public_address_of_the_webhook() -> None:
             "MIDSTREAM_PUBLIC_URL": "https://bot.example.org/",
             "TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
             "TWILIO_AUTH_TOKEN": "token",
-            "TWILIO_NUMBER": "whatsapp:+15550001111",
+            "TWILIO_NUMBER": "whatsapp:+15550001111, 15550002222",
         }
     )
     assert door_of(settings, graph_url="http://127.0.0.1:1/v26.0") == TwilioChannel(
         account_sid=f"AC{'0' * 32}",
         auth_token="token",  # noqa: S106
-        number="15550001111",
+        numbers=("15550001111", "15550002222"),
         webhook_url="https://bot.example.org/webhook/whatsapp",
     )
 

@@ -942,7 +942,7 @@ async def open_twilio() -> AsyncIterator[tuple[Server, Server, MediaSource]]:
         TwilioChannel(
             account_sid="AC1",
             auth_token=TOKEN,
-            number="1",
+            numbers=("1",),
             webhook_url="https://bot.example.org/webhook",
             api_url=f"{server.origin}/",
         ).open_media() as download,
@@ -1036,6 +1036,24 @@ async def test_through_twilio_the_host_that_a_message_names_is_not_asked(tmp_pat
     assert other.connections == 0
 
 
+async def test_through_twilio_the_numbers_of_an_account_have_one_way_to_their_files(tmp_path: Path) -> None:
+    """The credentials are the account's; what came to another's number is not asked for."""
+    async with (
+        open_server() as server,
+        TwilioChannel(
+            account_sid="AC1",
+            auth_token=TOKEN,
+            numbers=("1", "2"),
+            webhook_url="https://bot.example.org/webhook",
+            api_url=server.origin,
+        ).open_media() as download,
+    ):
+        server.on(AT_TWILIO, WHOLE)
+        assert (await download(PICTURE, tmp_path, bytes_max=len(FILE), number="2")).read_bytes() == FILE
+        with pytest.raises(MediaError, match=r"^it came to the number 3, which is not configured$"):
+            await download(PICTURE, tmp_path, bytes_max=len(FILE), number="3")
+
+
 async def test_through_twilio_what_comes_is_counted(tmp_path: Path) -> None:
     """Twilio tells no size beforehand."""
     async with open_twilio() as (server, _, download):
@@ -1068,7 +1086,7 @@ async def test_no_door_opens_with_a_token_that_no_header_can_carry(token: str) -
     """The library's own error would quote it."""
     doors = (
         Dialog360Channel(api_key=token),
-        TwilioChannel(account_sid="AC1", auth_token=token, number="1", webhook_url="https://x"),
+        TwilioChannel(account_sid="AC1", auth_token=token, numbers=("1",), webhook_url="https://x"),
     )
     for door in doors:
         with pytest.raises(ValueError, match="is empty or holds") as caught:

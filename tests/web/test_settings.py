@@ -881,7 +881,7 @@ def test_twilio_is_a_door_with_its_own_bounds() -> None:
     settings = load_settings(TWILIO)
     assert not settings.is_local
     assert settings.twilio is not None
-    assert (settings.twilio.number, settings.public_url) == ("15550001111", "https://bot.example.org")
+    assert (settings.twilio.numbers, settings.public_url) == (("15550001111",), "https://bot.example.org")
     assert settings.limits.text_characters_max == 1_600
     assert (settings.limits.pair_seconds, settings.limits.window_seconds) == (6, 86_400)
     assert "twilio-token" not in repr(settings)
@@ -919,6 +919,13 @@ def test_a_number_at_360dialog_has_its_pace_and_its_template_as_at_meta() -> Non
     assert load_settings(DIALOG360).limits.sends_per_second_max == 80
 
 
+def test_an_account_at_twilio_may_have_several_numbers() -> None:
+    """In the order in which they stand: the first stays the first."""
+    twilio = load_settings({**TWILIO, "TWILIO_NUMBER": "+15550002222, whatsapp:+15550001111"}).twilio
+    assert twilio is not None
+    assert twilio.numbers == ("15550002222", "15550001111")
+
+
 def test_a_number_at_twilio_has_its_pace() -> None:
     """WhatsApp's of the number, which Twilio keeps as well."""
     assert load_settings({**TWILIO, "WHATSAPP_THROUGHPUT": "40"}).limits.sends_per_second_max == 40
@@ -952,6 +959,14 @@ def test_a_number_at_twilio_has_its_pace() -> None:
         (
             {**TWILIO, "TWILIO_NUMBER": "my number"},
             "TWILIO_NUMBER: must be a phone number with its country's, as +15551234567",
+        ),
+        (
+            {**TWILIO, "TWILIO_NUMBER": "+15550001111, "},
+            "TWILIO_NUMBER: must be a phone number with its country's, as +15551234567",
+        ),
+        (
+            {**TWILIO, "TWILIO_NUMBER": "+15550001111,whatsapp:+15550001111"},
+            "TWILIO_NUMBER: names a number twice; leave one of them out",
         ),
         (
             {**TWILIO, "TWILIO_ACCOUNT_SID": "12"},

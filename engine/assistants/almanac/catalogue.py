@@ -38,7 +38,10 @@ async def familiar_names(year: int) -> Names:
                 await trio.lowlevel.checkpoint()
                 add_missing(names, _of_tradition(tradition, country, year))
         for name, other, _ in COUNTED_DAYS:
-            names[normalise(name)] = attrs.evolve(names[normalise(other)], name=name, key=name)
+            if (base := names.get(normalise(other))) is not None:
+                day = attrs.evolve(base, name=name, key=name)
+                same = [known for known, each in names.items() if each.tradition and each.key == name]
+                names.update(dict.fromkeys((normalise(name), *same), day))
         for alias, key in TRADITION_ALIASES.items():
             if normalise(key) in names:
                 names[alias] = names[normalise(key)]

@@ -26,6 +26,7 @@ _SECONDARY: Final = re.compile(
 _RELATIVE: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
     "easter sunday": (("easter", 0), ("orthodox easter", 0), ("easter monday", -1), ("good friday", 2)),
     "pentecost": (("pentecost monday", -1), ("whit monday", -1)),
+    "chinese new year": (("the second day of chinese new year", -1),),
     **{normalise(name): ((other, days),) for name, other, days in COUNTED_DAYS},
 }
 # Which part of a country to ask for a day that the whole of it does not keep.
@@ -120,9 +121,17 @@ def find(country: str, subdivision: str, name: str, year: int, *, eve: bool) -> 
     """
     subdivision = subdivision or _PARTS.get((country, name), "")
     for other, offset in ((name, 0), *_RELATIVE.get(normalise(name), ())):
-        key = names(country, subdivision, year).get(normalise(other))
-        if key is not None:
-            return list(_occurrences(country, subdivision, key, year, offset, eve))
+        # What is counted from a day can fall in the year beside that day's.
+        around = (year - 1, year, year + 1) if offset else (year,)
+        found = [
+            occurrence
+            for each in around
+            if (key := names(country, subdivision, each).get(normalise(other))) is not None
+            for occurrence in _occurrences(country, subdivision, key, each, offset, eve)
+            if occurrence.first.year == year
+        ]
+        if found:
+            return found
     return []
 
 

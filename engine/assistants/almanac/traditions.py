@@ -92,6 +92,7 @@ TRADITIONS: Final[tuple[Tradition, ...]] = (
                 "Diwali",
                 "Dussehra",
                 "Ganesh Chaturthi",
+                "Ganesh Chaturthi / Vinayak Chaturthi",
                 "Guru Nanak's Birthday",
                 "Holi",
                 "Janmashtami (Vaishnava)",
@@ -107,7 +108,8 @@ TRADITIONS: Final[tuple[Tradition, ...]] = (
     Tradition(
         name="chinese",
         home="Beijing",
-        countries=("HK", "CN"),
+        # Hong Kong leaves out a new year's day that is a Sunday.
+        countries=("HK", "CN", "SG"),
         names=frozenset(
             {
                 "Chinese New Year",
@@ -119,7 +121,7 @@ TRADITIONS: Final[tuple[Tradition, ...]] = (
         ),
     ),
     Tradition(name="buddhist", home="Singapore", countries=("SG",), names=frozenset({"Vesak Day"})),
-    Tradition(name="persian", home="Tehran", countries=("IQ", "IR"), names=frozenset({"Nowruz"})),
+    Tradition(name="persian", home="Tehran", countries=("IR", "IQ"), names=frozenset({"Nowruz"})),
     Tradition(
         name="everywhere",
         home="Greenwich",
@@ -130,7 +132,8 @@ TRADITIONS: Final[tuple[Tradition, ...]] = (
     ),
 )
 
-# Days that the library has in few countries or none: name, the day from which they are counted, and how far.
+# Days that the library has in few countries or none, or elsewhere than where the tradition is at home: name,
+# the day from which they are counted, and how far.
 COUNTED_DAYS: Final[tuple[tuple[str, str, int], ...]] = (
     ("Shrove Tuesday", "Easter Sunday", -47),
     ("Mothering Sunday", "Easter Sunday", -21),
@@ -138,6 +141,9 @@ COUNTED_DAYS: Final[tuple[tuple[str, str, int], ...]] = (
     ("Orthodox Palm Sunday", "Orthodox Easter", -7),
     ("Orthodox Good Friday", "Orthodox Easter", -2),
     ("Orthodox Pentecost", "Orthodox Easter", 49),
+    ("Ashura", "Islamic New Year", 9),
+    ("Laylat al-Qadr", "First Day of Ramadan", 26),
+    ("Ganesh Chaturthi", "Ganesh Chaturthi / Vinayak Chaturthi", 0),
 )
 # How else people call a tradition's day, in comparable words; in other languages where the library has only
 # the full name that stands in a law.

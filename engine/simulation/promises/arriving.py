@@ -180,8 +180,9 @@ def nobody_is_somebody_else(seen: Seen) -> See:
 @always(11, "heard", "kept", "request")
 def what_is_sent_goes_to_its_user(seen: Seen) -> See:
     """A row is sent to an address that its user has."""
-    # By name: until when they have it.
+    # By name: until when they have it; and when what was written last that brings one they had.
     names = seen.by_user(dict[str, float], or_)
+    before = seen.by_user(dict[str, int], or_)
 
     def see(entry: Entry) -> str | None:
         if entry.what == "request":
@@ -190,9 +191,15 @@ def what_is_sent_goes_to_its_user(seen: Seen) -> See:
                 return None
             there = ", ".join(name for name, until in has.items() if until == math.inf)
             return f"row {entry.key} was sent to {to}, and its user has {there}"
-        said = seen.messages[entry.key].said
+        said, written = seen.messages[entry.key].said, entry.more[0]
+        for name in said.retired:
+            before[entry.user][name] = written
         for name in said.names:
-            names[entry.user][name] = entry.at if name in said.retired else math.inf
+            if written > before[entry.user].get(name, -math.inf):
+                names[entry.user][name] = math.inf
+            else:
+                names[entry.user].setdefault(name, entry.at)
+                names[entry.user][name] = min(names[entry.user][name], entry.at)
         return None
 
     return see

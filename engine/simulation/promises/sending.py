@@ -217,14 +217,18 @@ def within_its_time(seen: Seen) -> See:
     """
     is_due = not (seen.scenario.jumps or seen.scenario.troubles)
     heard = seen.by_user(lambda: -math.inf, max)  # when its user last wrote
+    known = seen.by_user(lambda: -math.inf, max)  # and when that was heard of
 
     def see(entry: Entry) -> str | None:
         if entry.what != "request":
+            known[entry.user] = entry.at
             if seen.messages[entry.key].said.what not in _NOT_OF_THE_USER:
                 heard[entry.user] = max(heard[entry.user], seen.messages[entry.key].order[0])
             return None
         *_, is_template = entry.more
         late = entry.at - heard[entry.user]
+        if known[entry.user] == entry.at:  # it was on its way
+            return None
         if not is_due or is_template == (late > seen.scenario.limits.window_seconds):
             return None
         what = "a template" if is_template else "words"
