@@ -50,6 +50,10 @@ class LanguagesError(EngineError):
     """A file of texts cannot be used; one line that names the language and the text."""
 
 
+class ScriptError(EngineError):
+    """A script for the REPL cannot be played; one line that names the file, its line and the remedy."""
+
+
 # The user's pace ----------------------------------------------------------------------------------
 
 

@@ -63,6 +63,10 @@ class _Letter:
     was_ambiguous: bool = False
     # The provider spoke of it: it was taken, whatever became of our request.
     is_reported: trio.Event = attrs.field(factory=trio.Event)
+    # Where it is to be sent in its turn; None while it waits for a report, or for another attempt.
+    line: "_Line | None" = None
+    # A template was sent in its place.
+    had_template: bool = False
     # It is in no line any more; made when somebody waits for that.
     has_left: trio.Event | None = None
 
@@ -135,6 +139,8 @@ class Outbox:
         self._lines: dict[str, _Line] = {}
         # Every letter in memory, by row id: in a line, or waiting for a report.
         self._letters: dict[str, _Letter] = {}
+        # The same by user: in whatever line, the letter goes where they are written to now.
+        self._of_user: defaultdict[str, dict[str, _Letter]] = defaultdict(dict)
         self._fewer = trio.Event()  # whenever there is a letter less
         # Rows up to `_loaded_to`, by sequence, are or were in memory.  While the store is read, what is
         # committed up to `_passed_to` was left for the reader.
@@ -142,6 +148,8 @@ class Outbox:
         self._passed_to = 0
         self._from_the_first = False
         self._is_reading = False
+        # Rows that were taken and not delivered, until it is decided what follows.
+        self._failing: set[str] = set()
         # Rows that need no more sending since a read began that goes on: it may have seen them before.
         self._ended: set[str] = set()
         self._reads = 0
@@ -188,16 +196,23 @@ class Outbox:
             if (letter := self._letters.get(row.id)) is not None:
                 letter.is_reported.set()
             if report.delivery is Delivery.FAILED:
-                self._nursery.start_soon(self._fail, row, report.error or SendRefused("it was not delivered"))
+                self._begin_failing(row, report.error or SendRefused("it was not delivered"))
 
     def hear_user(self, user_id: str, at: float) -> None:
         """A user wrote, at these seconds since 1970: they may be answered freely again."""
-        line = self._lines.get(user_id)
-        if line is not None and at > line.heard_at:
-            line.heard_at, line.had_template = at, False
+        lines = [self._lines.get(user_id)]
+        for letter in self._of_user.get(user_id, {}).values():
+            letter.row = attrs.evolve(letter.row, heard_at=max(at, letter.row.heard_at))
+            lines.append(letter.line)
+        for line in lines:
+            if line is not None and at > line.heard_at:
+                line.heard_at, line.had_template = at, False
 
     def move(self, user_id: str, to: str) -> None:
         """Two users were found to be one.  When both are being sent to, each line ends by itself."""
+        for letter in self._of_user.pop(user_id, {}).values():
+            letter.row = attrs.evolve(letter.row, user=User(to))
+            self._of_user[to][letter.row.id] = letter
         line = self._lines.get(user_id)
         if line is None:
             return
@@ -207,13 +222,10 @@ class Outbox:
             return
         line.user_id = to
         self._lines[to] = self._lines.pop(user_id)
-        for letter in line.letters:
-            letter.row = attrs.evolve(letter.row, user=User(to))
 
     def readdress(self, user_id: str, address: str) -> None:
         """A user is written to elsewhere from now on."""
-        line = self._lines.get(user_id)
-        for letter in line.letters if line else ():
+        for letter in self._of_user.get(user_id, {}).values():
             letter.row = attrs.evolve(letter.row, address=address)
 
     def read_all(self) -> None:
@@ -250,15 +262,20 @@ class Outbox:
             return
         if row.state is SendState.FAILED:
             # Its report came before a crash; why it failed is told again if it fails again.
-            self._nursery.start_soon(self._fail, row, SendDelayed("it was not delivered"))
+            self._begin_failing(row, SendDelayed("it was not delivered"))
             return
-        letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        letter = self._write_letter(row)
         if row.state is SendState.PENDING:
             self._line_up(letter)
         else:
             letter.was_ambiguous = row.state is SendState.RESENDING
             error = SendAmbiguous("the process died while it was sent")
             self._nursery.start_soon(self._settle, letter, error)
+
+    def _write_letter(self, row: OutboxRow) -> _Letter:
+        letter = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        self._letters[row.id] = self._of_user[row.user.id][row.id] = letter
+        return letter
 
     def _line_up(self, letter: _Letter) -> None:
         user_id = letter.row.user.id
@@ -268,12 +285,13 @@ class Outbox:
             self._nursery.start_soon(self._run_line, line)
         line.heard_at = max(line.heard_at, letter.row.heard_at)
         line.letters.append(letter)
+        letter.line = line
         line.arrived.set()
 
     def _leave_line(self, letter: _Letter) -> None:
-        line = self._lines.get(letter.row.user.id)
-        if line is not None and letter in line.letters:
-            line.letters.remove(letter)
+        if letter.line is not None:
+            letter.line.letters.remove(letter)
+            letter.line = None
             if letter.has_left is not None:
                 letter.has_left.set()
             self._tell_fewer()
@@ -282,6 +300,10 @@ class Outbox:
         """Forget a letter: it was sent, given up or dropped."""
         self._leave_line(letter)
         self._letters.pop(letter.row.id, None)
+        of_user = self._of_user.get(letter.row.user.id, {})
+        of_user.pop(letter.row.id, None)
+        if not of_user:
+            self._of_user.pop(letter.row.user.id, None)
         if self._reads:
             self._ended.add(letter.row.id)
         self._tell_fewer()
@@ -375,7 +397,12 @@ class Outbox:
             async with number.requests:
                 if not await number.wait_turn() or not self._is_due(letter, line):
                     continue
-                error = self._outside_window(letter, line) or await self._attempt(letter, line)
+                instead = self._instead(letter, line)
+                error = (
+                    instead
+                    if isinstance(instead, SendRefused)
+                    else await self._attempt(letter, line, instead)
+                )
                 if error is None:
                     return
                 verdict = self._judge(error, letter)
@@ -408,21 +435,20 @@ class Outbox:
         """Whether it still needs sending: it may have been dropped or reported of while it waited."""
         return letter in line.letters and not letter.is_reported.is_set()
 
-    def _outside_window(self, letter: _Letter, line: _Line) -> SendRefused | None:
-        """Put the template in place of what comes too late; an error when it may not be sent at all."""
+    def _instead(self, letter: _Letter, line: _Line) -> TemplateBody | SendRefused | None:
+        """The template, in place of what comes too late; an error when it may not be sent at all."""
         late = self._now() - line.heard_at if line.heard_at else 0.0
         if isinstance(letter.row.body, TemplateBody) or late <= self._limits.window_seconds:
             return None
         reason = f"its user last wrote {late / 3_600:.0f} h ago: after 24 h only a template may be sent"
         if self._template is None:
             return SendRefused(f"{reason}, and none is configured")
-        if line.had_template:
+        if line.had_template and not letter.had_template:
             return SendRefused(f"{reason}, which was")
-        line.had_template = True
-        letter.row = attrs.evolve(letter.row, body=self._template, reply_to=None)
-        return None
+        line.had_template = letter.had_template = True
+        return self._template
 
-    async def _attempt(self, letter: _Letter, line: _Line) -> SendError | None:
+    async def _attempt(self, letter: _Letter, line: _Line, instead: TemplateBody | None) -> SendError | None:
         """One request; None when the row was taken."""
         # Marked when all has ended, it would count as one that may have been sent.
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -434,7 +460,8 @@ class Outbox:
             return None
         line.pace = line.pace.sent(trio.current_time(), self._limits)
         try:
-            provider_id = await self._request(letter.row)
+            row = attrs.evolve(letter.row, body=instead, reply_to=None) if instead else letter.row
+            provider_id = await self._request(row)
         except SendError as error:
             if letter.is_reported.is_set() and isinstance(error, SendAmbiguous):
                 self._tell_sent(letter)
@@ -529,17 +556,25 @@ class Outbox:
             letter.was_ambiguous = True
             self._line_up(letter)
 
+    def _begin_failing(self, row: OutboxRow, error: SendError) -> None:
+        """A row that was taken could not be delivered; who reads it, and who hears of it, may both say so."""
+        if row.id not in self._failing:
+            self._failing.add(row.id)
+            self._nursery.start_soon(self._fail, row, error)
+
     async def _fail(self, row: OutboxRow, error: SendError) -> None:
-        """A row that was taken could not be delivered: the same table decides."""
-        while row.id in self._letters:  # its request has not ended yet, or this was begun already
+        """The same table decides what follows."""
+        while row.id in self._letters:  # its request has not ended yet
             await self._fewer.wait()
-        letter = self._letters[row.id] = _Letter(row, queued_at=trio.current_time(), attempts=row.attempts)
+        letter = self._write_letter(row)
         verdict = self._judge(error, letter)
         if isinstance(verdict, Wait):
             await self._wait(letter, error, verdict)
-            self._line_up(letter)
+            if row.id in self._letters:  # else it was dropped meanwhile
+                self._line_up(letter)
         else:
             await self._give_up(letter, error)
+        self._failing.remove(row.id)
 
     def _delayed(self, letter: _Letter, error: SendError, seconds: float) -> None:
         self._events.emit(

@@ -41,11 +41,12 @@ class ProgressNotifier:
         message_id = self._message_id or self.operation.message.id
         self.typing.keep(TypingSignal(user=self.operation.user, message_id=message_id))
 
-    def stop_typing(self) -> None:
-        """Nothing is under way any more."""
-        if self._is_typing:
-            self._is_typing = False
+    def stop_typing(self) -> bool:
+        """Nothing is under way any more; returns whether it was shown until now."""
+        was_typing, self._is_typing = self._is_typing, False
+        if was_typing:
             self.typing.release(self.operation.user.id)
+        return was_typing
 
     def show_again(self, message_id: str = "") -> None:
         """Show typing anew: a newer message came (its id), or something of ours has hidden the indicator."""

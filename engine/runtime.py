@@ -230,7 +230,10 @@ class Engine:
             self._waiters.forget(message.id)
 
     def stop(self, user_id: str) -> bool:
-        """End the user's operation at its boundary and drop what waits; False when nothing ran."""
+        """End the user's operation at its boundary and drop what waits; False when nothing ran.
+
+        By the id that they have now: whoever was found to be somebody known is stopped by that one's.
+        """
         return self.sessions.stop(user_id)
 
     # What an operator asks ------------------------------------------------------------------------
@@ -340,6 +343,9 @@ class Engine:
             self._hear(accepted.message)
             self._outbox.hear_user(accepted.message.user.id, written_at(accepted.message, self._now()))
             self.sessions.deliver(accepted)
+        for moved in committed.moved:
+            if moved.silent_until > self._now():  # so is the other of the two, from here on
+                self.sessions.take_over(moved.to)
         # After them: what was taken after the echo is not among them.
         for settled in committed.settled:
             if is_takeover(settled.message) and self._age(settled.message) <= self.limits.stale_seconds:

@@ -58,6 +58,8 @@ class SessionManager:
     # Of users who were found to be somebody else's: they only end.
     _joining: set[ActiveSession] = attrs.field(factory=set)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
+    # In a drain: messages that wait for the next start.
+    _left: set[str] = attrs.field(factory=set)
 
     @_rate.default
     def _of_limits(self) -> Rate:
@@ -88,8 +90,9 @@ class SessionManager:
     def recover(self, unfinished: Iterable[Unfinished]) -> None:
         """Take up what an earlier process left; messages that wait are decided as if they came now."""
         for left in unfinished:
-            for operation in left.operations:
-                self._take_up(operation, left.interruptions)
+            sessions = [self._take_up(operation, left.interruptions) for operation in left.operations]
+            if sessions:
+                self._go_on_with_newest(sessions)
             if left.silent_until > self.now():
                 for accepted in left.waiting:
                     self.aside.settle(accepted.message, Ignored(TAKEN_OVER))
@@ -99,19 +102,17 @@ class SessionManager:
             for accepted in left.waiting:
                 self._take_in(accepted, is_recovered=True)
 
-    def _take_up(self, left: UnfinishedOperation, interruptions: int) -> None:
-        before = self._sessions.pop(left.message.user.id, None)
+    def _take_up(self, left: UnfinishedOperation, interruptions: int) -> ActiveSession:
         session = self._open(left.message.user, interruptions, is_recovered=True)
         message = left.message.with_media_from(self.media)
         operation = session.operation = self.runner.new_operation(session, left.operation_id, message)
-        operation.burst = (*(other.with_media_from(self.media) for other in left.others), message)
+        operation.burst = tuple(each.with_media_from(self.media) for each in left.burst)
         operation.is_left = True
         if left.phase is not Phase.PLANNING:
             operation.phase = Phase.AT_BOUNDARY
         if left.reason is not None:
             operation.cancel(left.reason, by=left.interrupted_by or None, undo=left.undo)
-        if before is not None:
-            self._join(before, session)
+        return session
 
     def _take_in(self, accepted: Accepted, *, is_recovered: bool = False) -> None:
         accepted = attrs.evolve(accepted, message=accepted.message.with_media_from(self.media))
@@ -147,6 +148,9 @@ class SessionManager:
         self, session: ActiveSession | None, message: Message, other_id: str, *, is_recovered: bool
     ) -> bool:
         """Whether a message that changes or takes back another is a request; settled when it is none."""
+        if other_id in self._left:  # it is the next start's, and so is what is said of it
+            self._leave(message.id)
+            return False
         waiting = session.waiting.find(other_id) if session else None
         operation = session.operation if session else None
         is_worked_on = operation is not None and any(each.id == other_id for each in operation.burst)
@@ -328,19 +332,26 @@ class SessionManager:
         moving, staying = self._sessions.pop(user_id, None), self._sessions.pop(to, None)
         if moving is None and staying is None:
             return
-        user = User(to)
+        user, typing = User(to), set()
         for session in (moving, staying):
             if session is not None:
                 # Under the old id nobody would ever release it.
-                if session.notifier is not None:
-                    session.notifier.stop_typing()
+                if session.notifier is not None and session.notifier.stop_typing():
+                    typing.add(session)
                 session.become(user)
-        *ending, goes_on = sorted(filter(None, (moving, staying)), key=_age)
-        self._sessions[to] = goes_on
-        if goes_on.notifier is not None and goes_on.operation and goes_on.operation.reason is None:
+        goes_on = self._go_on_with_newest([each for each in (moving, staying) if each is not None])
+        # One whose operation is just about to go shows it no more.
+        is_typing = goes_on in typing and goes_on.operation and goes_on.operation.reason is None
+        if goes_on.notifier is not None and is_typing:
             goes_on.notifier.start_typing()
+
+    def _go_on_with_newest(self, sessions: Iterable[ActiveSession]) -> ActiveSession:
+        """Of the sessions of one user one is in the table, and the others join it; there is one at least."""
+        *ending, goes_on = sorted(sessions, key=_age)
+        self._sessions[goes_on.user.id] = goes_on
         for session in ending:
             self._join(session, goes_on)
+        return goes_on
 
     def _join(self, ends: ActiveSession, goes_on: ActiveSession) -> None:
         self._joining.add(ends)
@@ -412,7 +423,7 @@ class SessionManager:
             if session.operation is not None:
                 left += session.operation.open_messages
             for message in left:
-                self.on_suspended(message.id)
+                self._leave(message.id)
             session.has_ended.set()
             if session in self._joining:
                 self._joining.remove(session)
@@ -420,6 +431,11 @@ class SessionManager:
                 del self._sessions[session.user.id]
             if not self._sessions and not self._joining:
                 self._emptied.set()
+
+    def _leave(self, message_id: str) -> None:
+        """It stays without a fate until the restart."""
+        self._left.add(message_id)
+        self.on_suspended(message_id)
 
 
 def _age(session: ActiveSession) -> tuple[bool, tuple[int, int]]:

@@ -45,7 +45,7 @@ def test_every_module_opens_with_a_sentence(source) -> None:
 
 def test_asyncio_is_only_in_the_thread_of_the_prompt() -> None:
     """What prompt_toolkit needs; everything else is Trio."""
-    assert users_of("import asyncio") == {"engine/repl/terminal.py"}
+    assert users_of("import asyncio") == {"engine/repl/prompt.py"}
 
 
 def test_nobody_sleeps_but_trio() -> None:

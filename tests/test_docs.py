@@ -23,6 +23,7 @@ from engine.policy import TABLE, Decision, Situation
 from engine.testing import RecordingOutbound, open_conversation
 from web.__main__ import main
 from web.app import create_app
+from web.doors import door_of
 from web.local import LocalPhone
 from web.metrics import Metrics
 from web.settings import VARIABLES, load_settings
@@ -184,7 +185,7 @@ def routes_of(app: QuartTrio) -> set[tuple[str, str]]:
 async def test_every_route_is_described(autojump_clock: MockClock) -> None:
     """What is always there, and what local mode adds."""
     async with open_engine(almost_nothing(), store=MemoryStore(), outbound=RecordingOutbound()) as running:
-        app = create_app(running, load_settings({}))
+        app = create_app(running, door_of(load_settings({})))
         always = routes_of(app)
         phone = LocalPhone(phone_number_id="1", access_token="t", app_secret="s", server_url=str)  # noqa: S106
         app.register_blueprint(phone.blueprint)

@@ -41,6 +41,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     serve.set_defaults(run=_serve)
     repl = commands.add_parser("repl", help="talk to the assistant in this terminal")
+    repl.add_argument("--script", type=Path, metavar="FILE", help="play the timed lines of a file")
     repl.set_defaults(run=_talk)
     parser.set_defaults(run=_operate)  # every other command
     add_commands(commands)
@@ -105,18 +106,33 @@ def _start_logs(settings: Settings) -> Any:
     return log
 
 
-def _talk(environment: Mapping[str, str], _options: argparse.Namespace) -> int:
+def _talk(environment: Mapping[str, str], options: argparse.Namespace) -> int:
     settings = _load_offline(environment)  # the terminal is the phone
 
-    from engine.repl import run_repl
+    from engine.repl import read_script, run_repl
     from web.assistants import load_assistant
 
+    try:
+        script = read_script(options.script) if options.script else ()
+    except EngineError as error:
+        return _refuse(str(error), _REFUSED)
     return run_repl(
         load_assistant(settings.assistant, pace_seconds=settings.pace_seconds),
         policy=settings.policy,
         limits=settings.limits,
         languages=settings.languages,
+        script=script,
+        history=history_path(environment),
     )
+
+
+def history_path(environment: Mapping[str, str]) -> Path | None:
+    """Where the XDG Base Directory Specification wants what was typed; None when there is no home."""
+    state = Path(environment.get("XDG_STATE_HOME", ""))
+    home = Path(environment.get("HOME", ""))
+    if not state.is_absolute():  # "should consider the path invalid and ignore it"
+        state = home / ".local" / "state"
+    return state / "midstream" / "history" if state.is_absolute() else None
 
 
 def _measure(_environment: Mapping[str, str], options: argparse.Namespace) -> int:

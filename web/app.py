@@ -9,20 +9,18 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from engine import Depths, Engine, StoreUnavailable
-from web.doors import door_of
+from web.channel import Channel
 from web.metrics import Metrics
-from web.settings import Settings
 from web.webhook import BODY_BYTES_MAX, RETRY_SECONDS, ROUTE, Webhook
 
 # The last part of an answer is a few kilobytes.
 _LAST_PART_SECONDS_MAX: Final = 10.0
 
 
-def create_app(engine: Engine, settings: Settings) -> QuartTrio:
-    """The web application of a running engine."""
+def create_app(engine: Engine, channel: Channel) -> QuartTrio:
+    """The web application of a running engine, whose messages come through this door."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
-    channel = door_of(settings)
     metrics = Metrics()
     engine.events.subscribe(metrics.hear)
     # Quart's way to wrap an application.

@@ -1,4 +1,4 @@
-"""Finds the assistant that MIDSTREAM_ASSISTANT names."""
+"""Finds the assistant that MIDSTREAM_ASSISTANT names, and what to try it with."""
 
 import importlib
 import os
@@ -10,6 +10,8 @@ from engine import Assistant
 from web.settings import SettingsError
 
 _VARIABLE: Final = "MIDSTREAM_ASSISTANT"
+_ALMANAC: Final = "almanac"
+_SUGGESTIONS: Final = ("Check Hanukkah", "Actually Passover", "When is Easter in Rome?")
 
 
 def load_assistant(name: str, *, pace_seconds: float) -> Assistant:
@@ -18,13 +20,18 @@ def load_assistant(name: str, *, pace_seconds: float) -> Assistant:
     Modules are looked for in the working directory first.  `pace_seconds` is for the built-in one.  Raises
     SettingsError, which says in one line what is wrong with the name or with the module.
     """
-    if name == "almanac":
+    if name == _ALMANAC:
         from engine.assistants.almanac import make_almanac  # its libraries take a moment
 
         return make_almanac(pace_seconds=pace_seconds)
     if not all(name.partition(":")):
         raise SettingsError(f"{_VARIABLE}: {name!r} is neither almanac nor of the form module:attribute")
     return _find(name)
+
+
+def suggestions_for(name: str) -> tuple[str, ...]:
+    """Messages to try this assistant with; none for one that we do not know."""
+    return _SUGGESTIONS if name == _ALMANAC else ()
 
 
 def _find(name: str) -> Assistant:

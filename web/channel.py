@@ -45,11 +45,6 @@ class Channel(Protocol):
     """One way to WhatsApp."""
 
     @property
-    def text_characters_max(self) -> int:
-        """How long a text may be: the engine's limit of that name may not be higher."""
-        ...
-
-    @property
     def thanks(self) -> Thanks:
         """What the other side wants to hear of a request that was taken."""
         ...
@@ -72,6 +67,6 @@ class Channel(Protocol):
         """
         ...
 
-    def open_media(self) -> AbstractAsyncContextManager[MediaSource | None]:
-        """Where the files that users send are downloaded from; None: they cannot be."""
+    def open_media(self) -> AbstractAsyncContextManager[MediaSource]:
+        """Where the files that users send are downloaded from, for as long as the context lasts."""
         ...

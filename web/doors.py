@@ -14,12 +14,14 @@ def door_of(settings: Settings, *, graph_url: str = "") -> Channel:
         return TwilioChannel(
             account_sid=settings.twilio.account_sid,
             auth_token=settings.twilio.auth_token,
-            number=settings.twilio.number,
+            numbers=settings.twilio.numbers,
             webhook_url=f"{settings.public_url}{ROUTE}",
         )
     if settings.dialog360 is not None:
         return Dialog360Channel(
-            api_key=settings.dialog360.api_key, webhook_secret=settings.dialog360.webhook_secret
+            api_key=settings.dialog360.api_key,
+            webhook_secret=settings.dialog360.webhook_secret,
+            platform_secret=settings.dialog360.platform_secret,
         )
     whatsapp = settings.whatsapp
     return CloudChannel(numbers=whatsapp.numbers, graph_url=whatsapp.graph_url or graph_url)

@@ -1,4 +1,4 @@
-"""Posts to a provider's API, and says what is certain when no whole answer comes.
+"""Posts to a provider's API, messages and files, and says what is certain when no whole answer comes.
 
 Rule 1: nothing is tried again here; the outbox decides, by the kind of `SendError`.
 Rule 2: only what certainly was not written counts as not sent; what was written and has no answer is
@@ -113,31 +113,55 @@ async def open_poster(
 class Poster:
     """One connection pool to one API."""
 
-    http: httpx2.AsyncClient = attrs.field(repr=False)
+    _http: httpx2.AsyncClient = attrs.field(repr=False)
     _api: str
     # Only to take them out of what the API quotes of them in an error.
     _secrets: tuple[bytes, ...] = attrs.field(repr=False)
     _total_seconds: float = attrs.field(repr=False)
 
-    async def post(self, url: str, content: bytes) -> ApiAnswer:
+    async def post(
+        self,
+        url: str,
+        content: bytes | httpx2.AsyncByteStream,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds_max: float | None = None,
+    ) -> ApiAnswer:
         """The API's answer, whatever its status.
 
+        `headers` go over those of every request; a stream needs its `Content-Length` among them.
+        `seconds_max` goes over the total of the timeouts.
         Raises SendDelayed when the request was not written, SendAmbiguous when it was and no answer came.
         """
-        with trio.move_on_after(self._total_seconds):
+        seconds_max = self._total_seconds if seconds_max is None else seconds_max
+        request = self._request(url, content, headers)
+        with trio.move_on_after(seconds_max):
             try:
-                async with self.http.stream("POST", url, content=content) as response:
+                response = await self._http.send(request, stream=True)
+                try:
                     return ApiAnswer(
                         status=response.status_code,
                         headers=response.headers,
                         body=await self._read_body(response),
                     )
+                finally:
+                    await response.aclose()
             except _NOT_WRITTEN as error:
                 reason = f"{self._api} could not be reached: {_why(error)}"
                 raise SendDelayed(reason, whole_number=True) from error
             except httpx2.RequestError as error:
                 raise SendAmbiguous(f"the request was written, then {type(error).__name__}") from error
-        raise SendAmbiguous(f"no whole answer within {self._total_seconds:g} s")
+        raise SendAmbiguous(f"no whole answer within {seconds_max:g} s")
+
+    def _request(
+        self, url: str, content: bytes | httpx2.AsyncByteStream, headers: Mapping[str, str] | None
+    ) -> httpx2.Request:
+        if isinstance(content, bytes):
+            return self._http.build_request("POST", url, headers=headers, content=content)
+        request = self._http.build_request("POST", url, headers=headers)
+        # Not as an argument: the library would put it into a generator, left unclosed by a cancellation.
+        request.stream = content
+        return request
 
     async def _read_body(self, response: httpx2.Response) -> bytes | None:
         body = bytearray()

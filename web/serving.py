@@ -20,6 +20,7 @@ from hypercorn.trio import serve
 
 from engine import Assistant, Engine, SqliteStore, StoreUnusable, open_engine
 from web.app import create_app
+from web.assistants import suggestions_for
 from web.channel import Channel
 from web.doors import door_of
 from web.local import LocalPhone
@@ -95,13 +96,15 @@ async def _run(settings: Settings, assistant: Assistant, shutdown: _Shutdown) ->
             access_token=number.access_token,
             app_secret=number.app_secret,
             server_url=lambda: url,
+            suggestions=suggestions_for(settings.assistant),
         )
     channel = door_of(settings, graph_url=f"{url}/graph/v26.0")
     async with _open_engine(settings, assistant, channel) as engine:
         shutdown.engine = engine
-        app = create_app(engine, settings)
+        app = create_app(engine, channel)
         if phone is not None:
             app.register_blueprint(phone.blueprint)
+            engine.events.subscribe(phone.hear)
             _log.info(
                 "local mode: no WhatsApp credentials were given; talk to it at the page", page=f"{url}/"
             )
@@ -137,7 +140,7 @@ async def _open_engine(settings: Settings, assistant: Assistant, channel: Channe
             languages=settings.languages,
             asking=settings.asking,
             media=media,
-            template=settings.whatsapp.window_template,
+            template=settings.window_template,
         ) as engine,
     ):
         engine.events.subscribe(log_event)

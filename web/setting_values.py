@@ -179,6 +179,10 @@ def number(raw: str) -> str:
     return digits
 
 
+def numbers(raw: str) -> tuple[str, ...]:
+    return _each_once(tuple(number(part.strip(" ")) for part in raw.split(",")))
+
+
 def optional_file(raw: str | None) -> Path | None:
     return None if raw is None else Path(raw)
 
@@ -187,9 +191,13 @@ def phone_number_ids(raw: str) -> tuple[str, ...]:
     ids = tuple(part.strip(" ") for part in raw.split(","))
     if not all(id.isascii() and id.isdigit() for id in ids):
         raise ValueError("must be digits only: the id of the phone number, neither its name nor the number")
-    if len(set(ids)) < len(ids):
+    return _each_once(ids)
+
+
+def _each_once(numbers: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(numbers)) < len(numbers):
         raise ValueError("names a number twice; leave one of them out")
-    return ids
+    return numbers
 
 
 def access_token(raw: str) -> str:
@@ -202,6 +210,10 @@ def secret(raw: str) -> str:
     if not _is_visible_ascii(raw.replace(" ", "")) or raw != raw.strip():
         raise ValueError("begins or ends with a blank, or holds other than printable ASCII; copy it again")
     return raw
+
+
+def optional_secret(raw: str | None) -> str:
+    return "" if raw is None else secret(raw)
 
 
 def graph_url(raw: str) -> str:

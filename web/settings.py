@@ -21,6 +21,7 @@ from environ.exceptions import MissingEnvValueError
 from engine import ASKING, Kind, Languages, LanguagesError, Limits, parse_languages, with_acknowledgement
 from engine.replies import TemplateBody
 from web import setting_values as values
+from web.twilio.outgoing import TEXT_CHARACTERS_MAX as TWILIO_TEXT_CHARACTERS_MAX
 from web.whatsapp.numbers import BusinessNumber
 
 # Messages a second: what Meta gives a number at first.
@@ -31,8 +32,6 @@ PAIR_SECONDS: Final = 6.0
 WINDOW_SECONDS: Final = 86_400.0
 # An upload of a large file and the request after it bound themselves; this only must not cut them.
 SEND_SECONDS_MAX: Final = 400.0
-# https://www.twilio.com/docs/messaging/api/message-resource
-TWILIO_TEXT_CHARACTERS_MAX: Final = 1_600
 # Of nobody: what local mode's phone calls the number it writes to.
 LOCAL_PHONE_NUMBER_ID: Final = "100000000000000"
 
@@ -48,30 +47,33 @@ class WhatsApp:
     """The numbers of one business, the first first, and the way to them.
 
     `graph_url` is empty in local mode: there it is the server's own, known once that listens.
-    `throughput`: messages a second that each number may send.
     """
 
     numbers: tuple[BusinessNumber, ...]
     graph_url: str
-    throughput: int
-    window_template: TemplateBody | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Twilio:
-    """One number of one account at Twilio; `number` in digits, with the country's."""
+    """The numbers of one account at Twilio, the first first; in digits, with the country's."""
 
     account_sid: str
     auth_token: str = attrs.field(repr=False)
-    number: str = attrs.field(repr=False)
+    numbers: tuple[str, ...] = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
 class Dialog360:
-    """One number at 360dialog."""
+    """One number at 360dialog; `platform_secret` is empty for whoever is no partner of theirs."""
 
     api_key: str = attrs.field(repr=False)
     webhook_secret: str = attrs.field(repr=False)
+    platform_secret: str = attrs.field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What there is of them."""
+        return tuple(filter(None, (self.api_key, self.webhook_secret, self.platform_secret)))
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +82,7 @@ class Settings:
 
     `port` 0 is any free one; `languages` are what is said, and stop words; `asking` the kinds of message that
     are requests.  With `twilio` or `dialog360` that is the way to WhatsApp; `public_url` is what the world
-    calls the server by.
+    calls the server by.  `window_template` is sent in place of what comes too late.
     """
 
     assistant: str
@@ -97,6 +99,7 @@ class Settings:
     twilio: Twilio | None = None
     dialog360: Dialog360 | None = None
     public_url: str = ""
+    window_template: TemplateBody | None = None
 
     @property
     def database_path(self) -> Path:
@@ -113,7 +116,7 @@ class Settings:
                 for secret in (number.access_token, number.app_secret, number.verify_token)
             ),
             *((self.twilio.auth_token,) if self.twilio else ()),
-            *((self.dialog360.api_key, self.dialog360.webhook_secret) if self.dialog360 else ()),
+            *(self.dialog360.secrets if self.dialog360 else ()),
         )
 
 
@@ -164,18 +167,6 @@ class _WhatsAppVariables:
         values.graph_url,
         default=values.GRAPH_URL,
     )
-    throughput: int = _variable(
-        "WHATSAPP_THROUGHPUT",
-        "messages a second that each number may send",
-        values.throughput,
-        default=str(THROUGHPUT),
-    )
-    window_template: TemplateBody | None = _variable(
-        "WHATSAPP_WINDOW_TEMPLATE",
-        "what is sent later than 24 hours after the user wrote, as `name:language`; if not set, nothing is",
-        values.template,
-        default=None,
-    )
 
 
 @environ.config(frozen=True)
@@ -186,7 +177,11 @@ class _TwilioVariables:
     auth_token: str = _variable(
         "TWILIO_AUTH_TOKEN", "what Twilio knows us by, and signs with; a secret", values.access_token
     )
-    number: str = _variable("TWILIO_NUMBER", "the number that sends, as `+15551234567`", values.number)
+    numbers: tuple[str, ...] = _variable(
+        "TWILIO_NUMBER",
+        "the number that sends, as `+15551234567`, or several, separated by commas",
+        values.numbers,
+    )
 
 
 @environ.config(frozen=True)
@@ -198,6 +193,12 @@ class _Dialog360Variables:
         "DIALOG360_WEBHOOK_SECRET",
         "what 360dialog repeats in a header of each webhook; a secret",
         values.secret,
+    )
+    platform_secret: str = _variable(
+        "DIALOG360_PLATFORM_SECRET",
+        "what 360dialog signs a partner's webhooks with; a secret; if not set, no signature is looked at",
+        values.optional_secret,
+        default=None,
     )
 
 
@@ -319,6 +320,18 @@ class _Variables:
         default=None,
     )
     whatsapp: _WhatsAppVariables | None = environ.group(_WhatsAppVariables, optional=True)
+    throughput: int = _variable(
+        "WHATSAPP_THROUGHPUT",
+        "messages a second that each number may send",
+        values.throughput,
+        default=str(THROUGHPUT),
+    )
+    window_template: TemplateBody | None = _variable(
+        "WHATSAPP_WINDOW_TEMPLATE",
+        "what is sent later than 24 hours after the user wrote, as `name:language`; if not set, nothing is",
+        values.template,
+        default=None,
+    )
     twilio: _TwilioVariables | None = environ.group(_TwilioVariables, optional=True)
     dialog360: _Dialog360Variables | None = environ.group(_Dialog360Variables, optional=True)
 
@@ -355,14 +368,16 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
 
     Raises SettingsError.
     """
+    given = dict(_given(environment))
     try:
-        variables = environ.to_config(_Variables, dict(_given(environment)))
+        variables = environ.to_config(_Variables, given)
     except MissingEnvValueError as error:
         names = ", ".join(sorted(error.args))
         raise SettingsError(f"{names}: not set; {_ALL_TOGETHER[error.args[0].partition('_')[0]]}") from None
     host, port = variables.bind
     _check_channel(variables)
     is_local = variables.channel == "whatsapp" and variables.whatsapp is None
+    _check_sending(given, variables.channel, is_local=is_local)
     if is_local and not values.is_loopback(host):
         raise SettingsError(
             f"MIDSTREAM_BIND: without WhatsApp credentials only the loopback is listened on, not {host};"
@@ -397,6 +412,7 @@ def load_settings(environment: Mapping[str, str], *, new_secret: Callable[[], st
         twilio=Twilio(**attrs.asdict(variables.twilio)) if variables.twilio else None,  # type: ignore[arg-type]
         dialog360=Dialog360(**attrs.asdict(variables.dialog360)) if variables.dialog360 else None,  # type: ignore[arg-type]
         public_url=variables.public_url or "",
+        window_template=variables.window_template,
     )
 
 
@@ -405,7 +421,8 @@ _ALL_TOGETHER: Final = {
     "WHATSAPP": "the four credentials of WhatsApp are given all together, or (for local mode) no variable"
     " that begins with WHATSAPP_",
     "TWILIO": "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_NUMBER are given all together, or not at all",
-    "DIALOG360": "DIALOG360_API_KEY and DIALOG360_WEBHOOK_SECRET are given both, or not at all",
+    "DIALOG360": "DIALOG360_API_KEY and DIALOG360_WEBHOOK_SECRET are given both, or not at all, and"
+    " DIALOG360_PLATFORM_SECRET only with them",
 }
 
 
@@ -425,6 +442,16 @@ def _check_channel(variables: _Variables) -> None:
             )
     if variables.channel == "twilio" and not variables.public_url:
         raise SettingsError("MIDSTREAM_PUBLIC_URL: not set; Twilio signs the address that it calls")
+
+
+def _check_sending(given: Mapping[str, str], channel: str, *, is_local: bool) -> None:
+    """What is said of the sending, only to a door that does so."""
+    if is_local:
+        for name in ("WHATSAPP_THROUGHPUT", "WHATSAPP_WINDOW_TEMPLATE"):
+            if name in given:
+                raise SettingsError(f"{name}: local mode has no use for it; {_ALL_TOGETHER['WHATSAPP']}")
+    if channel == "twilio" and "WHATSAPP_WINDOW_TEMPLATE" in given:
+        raise SettingsError("WHATSAPP_WINDOW_TEMPLATE: Twilio sends no template by its name; leave it out")
 
 
 def _debounce_max(variables: _Variables) -> float:
@@ -459,7 +486,7 @@ def _channel_limits(variables: _Variables, *, is_local: bool) -> dict[str, Any]:
         return {}
     limits: dict[str, Any] = {
         "pair_seconds": PAIR_SECONDS,
-        "sends_per_second_max": variables.whatsapp.throughput if variables.whatsapp else THROUGHPUT,
+        "sends_per_second_max": variables.throughput,
         "window_seconds": WINDOW_SECONDS,
         "send_seconds_max": SEND_SECONDS_MAX,
     }
@@ -476,13 +503,8 @@ def _whatsapp(given: _WhatsAppVariables | None, new_secret: Callable[[], str]) -
             app_secret=new_secret(),
             verify_token=new_secret(),
         )
-        return WhatsApp(numbers=(number,), graph_url="", throughput=THROUGHPUT)
-    return WhatsApp(
-        numbers=_numbers(given),
-        graph_url=given.graph_url,
-        throughput=given.throughput,
-        window_template=given.window_template,
-    )
+        return WhatsApp(numbers=(number,), graph_url="")
+    return WhatsApp(numbers=_numbers(given), graph_url=given.graph_url)
 
 
 def _numbers(given: _WhatsAppVariables) -> tuple[BusinessNumber, ...]:

@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from engine.assistant import Assistant
 from engine.languages import Languages
 from engine.limits import Limits
 from engine.repl.chat import Chat
-from engine.repl.terminal import find_terminal
+from engine.repl.script import TimedLine, read_script
+from engine.repl.terminal import Terminal, find_terminal
 
-__all__ = ["run_repl"]
+__all__ = ["TimedLine", "read_script", "run_repl"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _KILLED: Final = 128  # a shell's exit code for a process ended by a signal: this and the signal's number
@@ -27,17 +29,22 @@ def run_repl(
     policy: str = "interrupt",
     limits: Limits | None = None,
     languages: Languages | None = None,
+    script: Sequence[TimedLine] = (),
+    history: Path | None = None,
 ) -> int:
     """Talk to an assistant in this process's terminal, or through its pipes; returns the exit code.
 
-    0 when the person or the input ended it, 128 and the signal's number when a signal did.  Nothing is
-    kept.  Must be called in the main thread; raises what `open_engine` raises.
+    `script`: what is written, in place of what somebody types or pipes in.  `history`: the file for what is
+    typed, so that a later run can recall it.  Returns 0 when the person or the input ended it, 128 and the
+    signal's number when a signal did.  The conversation is not kept.  Must be called in the main thread;
+    raises what `open_engine` raises.
     """
-    return trio.run(_repl, assistant, {"policy": policy, "limits": limits, "languages": languages})
+    options = {"policy": policy, "limits": limits, "languages": languages}
+    return trio.run(_repl, assistant, find_terminal(script, history), options)
 
 
-async def _repl(assistant: Assistant, options: dict[str, Any]) -> int:
-    chat = Chat(find_terminal())
+async def _repl(assistant: Assistant, terminal: Terminal, options: dict[str, Any]) -> int:
+    chat = Chat(terminal)
     with _leaving_on_signals(chat):
         return await chat.talk(assistant, **options)
 

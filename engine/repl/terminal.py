@@ -1,48 +1,48 @@
-"""The terminals the REPL can talk through: one with a prompt, and one for pipes and files.
+"""The terminals the REPL can talk through: one with a prompt, one for pipes and files, one for scripts.
 
 Rule 1: a terminal shows from Trio's thread and reads in another; only the reading may block.
 Rule 2: leaving the block of `lines` ends the reading, whatever was typed by then.
 """
 
-import asyncio
-import math
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol
 
 import trio
 
-from engine.repl.lines import INDENT, Line, Tone
+from engine.repl.lines import Line
+from engine.repl.live import Live
+from engine.repl.script import TimedLine, play
 
-if TYPE_CHECKING:
-    from prompt_toolkit import PromptSession
-
-PROMPT: Final = "you> "
 _STDIN: Final = 0
 _STDOUT: Final = 1
 _CHUNK_BYTES: Final = 65_536
-_STYLES: Final = {
-    Tone.BOT: "bold cyan",
-    Tone.YOU: "bold",
-    Tone.LIVE: "dim",
-    Tone.GOOD: "green",
-    Tone.BAD: "red",
-}
+
+Lines = trio.MemoryReceiveChannel[str]
 
 
-class Terminal(Protocol):
-    """Where lines come from and go to.  `interactive`: somebody types, sees it, and may type meanwhile."""
-
-    @property
-    def interactive(self) -> bool: ...
+class Screen(Protocol):
+    """Where lines go to."""
 
     def show(self, line: Line) -> None:
         """Show a line; never raises because nobody looks."""
         ...
 
-    def lines(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[str]]:
+    def show_live(self, live: Live) -> None:
+        """Show what is under way now, in place of what was before.  Does nothing where nothing can move."""
+        ...
+
+
+class Terminal(Screen, Protocol):
+    """Where lines come from, too.  `interactive`: somebody types, sees it, and may type meanwhile."""
+
+    @property
+    def interactive(self) -> bool: ...
+
+    def lines(self) -> AbstractAsyncContextManager[Lines]:
         """Read within the block; the channel ends when the person left or the input did."""
         ...
 
@@ -64,8 +64,11 @@ class PlainTerminal:
         ):  # `midstream repl | head`: go on unseen; Python's own flush at exit must not fail
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
+    def show_live(self, live: Live) -> None:
+        """See `Terminal.show_live`."""
+
     @asynccontextmanager
-    async def lines(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
+    async def lines(self) -> AsyncIterator[Lines]:
         """See `Terminal.lines`."""
         put, lines = trio.open_memory_channel[str](0)
         async with trio.open_nursery() as nursery:
@@ -92,94 +95,65 @@ class PlainTerminal:
         return b""
 
 
-class _CtrlC(Exception):
-    """Somebody pressed Ctrl-C at the prompt."""
+class ScriptedTerminal:
+    """A terminal on which nobody types: its lines come from a script, each at its time."""
 
+    interactive: Final = False
 
-class PromptTerminal:
-    """A terminal whose prompt stays in place while lines appear above it.
-
-    Ctrl-C clears what was typed, as in a shell; with nothing typed it leaves, as Ctrl-D does.
-    """
-
-    interactive: Final = True
-
-    def __init__(self) -> None:
-        from rich.console import Console  # not at import: a pipe needs neither this nor prompt_toolkit
-
-        # No file: whatever sys.stdout is just now, which within `lines` keeps the prompt whole.
-        self._console = Console(soft_wrap=True)
+    def __init__(self, screen: Screen, script: Sequence[TimedLine]) -> None:
+        self.screen: Final = screen
+        self._script = script
 
     def show(self, line: Line) -> None:
         """See `Terminal.show`."""
-        from rich.text import Text
+        self.screen.show(line)
 
-        text = "\n".join(self._wrap(one) for one in line.text.split("\n"))
-        self._console.print(Text(text, style=_STYLES[line.tone]))
-
-    def _wrap(self, text: str) -> str:
-        """Words stay whole; what does not fit stands under what was said."""
-        from rich.text import Text
-
-        margin = len(INDENT)
-        pieces = Text(text[margin:]).wrap(self._console, max(self._console.width - margin, 1))
-        return text[:margin] + f"\n{INDENT}".join(piece.plain.rstrip() for piece in pieces)
+    def show_live(self, live: Live) -> None:
+        """See `Terminal.show_live`."""
+        self.screen.show_live(live)
 
     @asynccontextmanager
-    async def lines(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
+    async def lines(self) -> AsyncIterator[Lines]:
         """See `Terminal.lines`."""
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.patch_stdout import patch_stdout
+        put, lines = trio.open_memory_channel[str](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._play, put)
+            yield lines
+            nursery.cancel_scope.cancel()
 
-        session: PromptSession[str] = PromptSession(interrupt_exception=_CtrlC)
-        put, lines = trio.open_memory_channel[str](math.inf)  # as fast as somebody types
-        token = trio.lowlevel.current_trio_token()
-        # One event loop for all prompts: a line shown between two of them would be lost with a loop of each.
-        # Raw between them, too: a Ctrl-C there would be a signal, and a Ctrl-D lost.
-        with (
-            patch_stdout(raw=True),
-            session.input.raw_mode(),
-            closing(asyncio.new_event_loop()) as loop,
-        ):
-            prompting = loop.create_task(
-                _prompt(session, lambda line: token.run_sync_soon(put.send_nowait, line))
-            )
-
-            def read() -> None:
-                try:
-                    with suppress(asyncio.CancelledError):
-                        loop.run_until_complete(prompting)
-                finally:
-                    token.run_sync_soon(put.close)
-
-            def end() -> None:
-                session.app.erase_when_done = True  # nobody will type at this prompt
-                prompting.cancel()
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(trio.to_thread.run_sync, read)
-                try:
-                    yield lines
-                finally:
-                    loop.call_soon_threadsafe(end)
+    async def _play(self, put: trio.MemorySendChannel[str]) -> None:
+        async with put:
+            await play(self._script, put.send)
 
 
-async def _prompt(session: "PromptSession[str]", put: Callable[[str], object]) -> None:
-    """Put line after line until the person leaves; runs on asyncio, in a thread of its own."""
-    while True:
-        try:
-            put(await session.prompt_async([("bold", PROMPT)]))
-        except _CtrlC:
-            if not session.default_buffer.text:
-                return
-        except EOFError:
-            return
+def find_terminal(script: Sequence[TimedLine] = (), history: Path | None = None) -> Terminal:
+    """The terminal this process was started with.
+
+    `script`: what is written, in place of what somebody types.  `history`: the file with what was typed in
+    earlier runs; None: nothing was, and nothing is kept.
+    """
+    can_move = os.isatty(_STDOUT) and not _is_dumb()
+    if script:
+        return ScriptedTerminal(_rich_screen() if can_move else PlainTerminal(), script)
+    return _prompt_terminal(history) if can_move and os.isatty(_STDIN) else PlainTerminal()
 
 
-def find_terminal() -> Terminal:
-    """The terminal this process was started with."""
-    if not (os.isatty(_STDIN) and os.isatty(_STDOUT)):
-        return PlainTerminal()
+# Not at import: a pipe needs neither rich nor prompt_toolkit.
+
+
+def _is_dumb() -> bool:
     from prompt_toolkit.utils import is_dumb_terminal
 
-    return PlainTerminal() if is_dumb_terminal() else PromptTerminal()
+    return is_dumb_terminal()
+
+
+def _rich_screen() -> Screen:
+    from engine.repl.screen import RichScreen
+
+    return RichScreen()
+
+
+def _prompt_terminal(history: Path | None) -> Terminal:
+    from engine.repl.prompt import PromptTerminal
+
+    return PromptTerminal(history)

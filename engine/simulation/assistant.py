@@ -68,12 +68,13 @@ class _Mind:
             return None
         return self._round(message, len(rounds)) if len(rounds) < len(work.rounds) else None
 
-    async def respond(self, message: Message, results: Results, context: Context) -> Reply:
+    async def respond(self, message: Message, results: Results, context: Context) -> tuple[Reply, ...]:
         work = self._work(message)
         with self._seen("respond", message.user.id, message.id, _burst(context)):
             await trio.sleep(work.responding)
             _fail_if(work.fails == "respond")
-        return Reply(f"answer to {message.id}")
+        more = (Reply(f"answer {number} to {message.id}") for number in range(1, work.answers))
+        return (Reply(f"answer to {message.id}"), *more)
 
     def _work(self, message: Message) -> Work:
         return self.world.scenario.said[message.id].work

@@ -8,6 +8,7 @@ import trio
 
 from engine.errors import SendAmbiguous, SendBlocked, SendDelayed, SendRefused
 from engine.model import Delivery, DeliveryReport, OutboxRow, TypingSignal
+from engine.replies import TemplateBody
 from engine.simulation.scenario import Send
 from engine.simulation.world import World
 
@@ -32,7 +33,16 @@ class Phone:
             return ""
         world = self.world
         send = self._sends.get(next(self._requests), Send())
-        world.write("request", outgoing.user.id, outgoing.id, outgoing.kind.value, outgoing.message_id)
+        is_template = isinstance(outgoing.body, TemplateBody)
+        world.write(
+            "request",
+            outgoing.user.id,
+            outgoing.id,
+            outgoing.kind.value,
+            outgoing.message_id,
+            outgoing.to,
+            is_template,
+        )
         await trio.sleep(send.seconds)
         if world.dead:
             await trio.sleep_forever()

@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from engine.errors import StoreUnavailable, one_line
+from engine.replies import TemplateBody
 from engine.runtime import Engine, open_engine
 from engine.simulation.assistant import make_assistant
 from engine.simulation.ledger import Ledger
@@ -27,6 +28,7 @@ from engine.simulation.world import World
 # Longer than any retry of the outbox and any operation; what has not come to rest by then never does.
 _REST_SECONDS_MAX: Final = 100_000.0
 _LIVES_MAX: Final = 40
+_TEMPLATE: Final = TemplateBody("we_have_an_answer", "en")
 _LAST_TASKS_SECONDS: Final = 60.0
 
 
@@ -71,7 +73,7 @@ def simulate(scenario: Scenario) -> Report:
         scenario=scenario,
         broken=tuple(broken),
         ledger=world.ledger,
-        operations=watch.seen.begun.total(),
+        operations=watch.seen.begun,
         lives=world.life,
     )
 
@@ -102,6 +104,7 @@ def _live_on(world: World, store: FaultyStore) -> None:
             outbound=phone.send,
             policy=world.scenario.policy,
             limits=world.scenario.limits,
+            template=_TEMPLATE if world.scenario.has_template else None,
             now=world.now,
             new_id=world.new_id,
         )

@@ -40,7 +40,7 @@ class Work:
     """What one message asks for: `rounds` of waves of acts, the first planned, the others adapted.
 
     `fails` is the step of the assistant that raises, empty for none.  `keeps`: joining an operation, it
-    leaves the calls as they are.
+    leaves the calls as they are.  `answers`: how many replies it gets.
     """
 
     rounds: tuple[tuple[tuple[Act, ...], ...], ...] = ()
@@ -49,17 +49,43 @@ class Work:
     responding: float = 0.0
     fails: str = ""
     keeps: bool = False
+    answers: int = 1
+
+
+class What(enum.StrEnum):
+    """What a message is."""
+
+    SAYS = "says"  # words
+    EDITS = "edits"  # the one it is about says something else now
+    REVOKES = "revokes"  # the one it is about is taken back
+    REACTS = "reacts"  # it asks for nothing
+    TAKES_OVER = "takes over"  # not its user's: a person of the business wrote it to them
+    RENAMES = "renames"  # not its user's either: they have another phone number
 
 
 @attrs.frozen(kw_only=True)
 class Said:
-    """One message: `age` is how many seconds older than its delivery its timestamp is."""
+    """One message: `age` is how many seconds older than its delivery its timestamp is.
+
+    `user` is who wrote it, whatever they are called: `names`, those that it brings, the first of them what
+    they are written to; none where users have but one.  `retired`: of those, what they are not called any
+    more.  `about`: the id of the message that it changes or takes back.
+    """
 
     id: str
     user: str
     text: str
     age: int = 0
     work: Work = attrs.field(factory=Work)
+    what: What = What.SAYS
+    about: str = ""
+    names: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is the stop word."""
+        return self.what is What.SAYS and self.text == STOP_WORD
 
 
 @attrs.frozen(kw_only=True)
@@ -131,8 +157,16 @@ class Scenario:
     jumps: tuple[Jump, ...] = ()
     # The n-th request to the Graph API; the others go well.
     sends: tuple[tuple[int, Send], ...] = ()
+    # Something may be sent in place of what comes too late to be sent freely.
+    has_template: bool = False
 
     @cached_property
     def said(self) -> Mapping[str, Said]:
         """The messages by id."""
         return {said.id: said for delivery in self.deliveries for said in delivery.said}
+
+    def wall_clock(self, at: float) -> float:
+        """What the clock shows at that time, in seconds since the world began: somebody may have set it."""
+        if not self.jumps:
+            return at
+        return at + sum(jump.by for jump in self.jumps if jump.at <= at)

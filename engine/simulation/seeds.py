@@ -4,12 +4,12 @@ Rule 1: all of it follows from the seed; no chance is taken after this.
 """
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from engine.limits import Limits
 from engine.policy import POLICIES
+from engine.simulation.chance import STEPS, Chance
 from engine.simulation.scenario import (
     STOP_WORD,
     TOOLS,
@@ -24,11 +24,10 @@ from engine.simulation.scenario import (
     Trouble,
     Work,
 )
+from engine.simulation.whatsapp import with_whatsapp
 
 T = TypeVar("T")
 
-# How many seconds times are apart, so that things do meet in one instant.
-_STEPS: Final = (0.25, 0.25, 1.0)
 _ANSWERS: Final = ("ok", "ok", "ok", "delayed", "throughput", "refused", "blocked", "silent", "lost")
 # How many requests the Graph API takes in a way of its own, and in which: its answers may get lost.
 _SERVICES: Final = (
@@ -40,27 +39,17 @@ _SERVICES: Final = (
 )
 
 
-class _Chance(random.Random):
-    """Chance, and instants by it."""
-
-    step = _STEPS[0]
-
-    def instant(self, most: float) -> float:
-        """Seconds up to `most`, often as many as others are."""
-        return self.randint(0, int(most / self.step)) * self.step
-
-
 def make_scenario(seed: int, *, policy: str | None = None, is_calm: bool = False) -> Scenario:
     """The scenario of a seed; with `is_calm` nothing goes wrong in it but people's minds."""
-    chance = _Chance(seed)
-    chance.step = chance.choice(_STEPS)
+    chance = Chance(seed)
+    chance.step = chance.choice(STEPS)
     chosen = chance.choice(list(POLICIES))
     limits = _limits(chance)
     deliveries = _deliveries(chance, users=chance.randint(1, 4))
     end = max(delivery.at for delivery in deliveries)
     goes_wrong = 0.0 if is_calm else 1.0
     how_often, answers = chance.choice(_SERVICES)
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         policy=policy or chosen,
         limits=limits,
@@ -74,9 +63,10 @@ def make_scenario(seed: int, *, policy: str | None = None, is_calm: bool = False
             if chance.random() < how_often * goes_wrong
         ),
     )
+    return scenario if is_calm else with_whatsapp(scenario)
 
 
-def _limits(chance: _Chance) -> Limits:
+def _limits(chance: Chance) -> Limits:
     debounce = chance.choice([0.0, 0.0, 0.5, 1.0])
     return Limits(
         # A world's clock jumps by hours; what comes late for it is told apart elsewhere.
@@ -101,7 +91,7 @@ def _limits(chance: _Chance) -> Limits:
     )
 
 
-def _deliveries(chance: _Chance, *, users: int) -> tuple[Delivery, ...]:
+def _deliveries(chance: Chance, *, users: int) -> tuple[Delivery, ...]:
     found = []
     count = 0
     for user in range(users):
@@ -118,7 +108,7 @@ def _deliveries(chance: _Chance, *, users: int) -> tuple[Delivery, ...]:
     return tuple(sorted(found, key=lambda delivery: delivery.at))
 
 
-def _said(chance: _Chance, id: str, user: str) -> Said:
+def _said(chance: Chance, id: str, user: str) -> Said:
     is_stop = chance.random() < 0.08
     return Said(
         id=id,
@@ -129,7 +119,7 @@ def _said(chance: _Chance, id: str, user: str) -> Said:
     )
 
 
-def _work(chance: _Chance) -> Work:
+def _work(chance: Chance) -> Work:
     rounds = chance.choice([0, 1, 1, 1, 1, 2, 3])
     return Work(
         rounds=tuple(
@@ -147,7 +137,7 @@ def _work(chance: _Chance) -> Work:
     )
 
 
-def _act(chance: _Chance) -> Act:
+def _act(chance: Chance) -> Act:
     ending, undo = Ending.WELL, Ending.WELL
     if chance.random() < 0.12:
         ending = chance.choice([Ending.RAISES, Ending.HANGS, Ending.STUBBORN])
@@ -156,24 +146,24 @@ def _act(chance: _Chance) -> Act:
     return Act(tool=chance.choice(TOOLS), seconds=chance.instant(3.0), ending=ending, undo=undo)
 
 
-def _trouble(chance: _Chance, end: float) -> Trouble:
+def _trouble(chance: Chance, end: float) -> Trouble:
     delay = chance.choice([0.0, 0.0, 0.25, 1.0, 3.0])
     seconds = chance.choice([1.0, 5.0, 15.0])
     return Trouble(at=chance.instant(end + 5), seconds=seconds, delay=delay)
 
 
-def _death(chance: _Chance, end: float) -> Death:
+def _death(chance: Chance, end: float) -> Death:
     down = chance.instant(5.0)
     if chance.random() < 0.2:
         return Death(at=chance.instant(end + 5), down=down)
     return Death(write=chance.randint(1, 90), before=chance.random() < 0.5, down=down)
 
 
-def _jump(chance: _Chance, end: float) -> Jump:
+def _jump(chance: Chance, end: float) -> Jump:
     return Jump(at=chance.instant(end + 5), by=float(chance.choice([-3600, -30, -2, 2, 30, 3600])))
 
 
-def _send(chance: _Chance, answers: Sequence[str]) -> Send:
+def _send(chance: Chance, answers: Sequence[str]) -> Send:
     reports = ["sent", "delivered", "read"]
     if chance.random() < 0.1:
         reports = ["sent", "failed"]
@@ -190,5 +180,5 @@ def _send(chance: _Chance, answers: Sequence[str]) -> Send:
     )
 
 
-def _some(chance: _Chance, likelihood: float, most: int, make: Callable[[], T]) -> tuple[T, ...]:
+def _some(chance: Chance, likelihood: float, most: int, make: Callable[[], T]) -> tuple[T, ...]:
     return tuple(make() for _ in range(most) if chance.random() < likelihood)

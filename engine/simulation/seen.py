@@ -4,14 +4,16 @@ Rule 1: it follows from the entries alone, one at a time.  What two rules need s
 Rule 2: what an entry says of a write that changed nothing, since an earlier one had, counts for nothing.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from operator import add, or_
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from engine.simulation.ledger import Entry
-from engine.simulation.scenario import STOP_WORD, Scenario
+from engine.simulation.scenario import Said, Scenario, What
 
 # What an assistant does without acting on the world.
 THOUGHTS: Final = ("plan", "adapt", "respond")
@@ -25,6 +27,7 @@ STEPS: Final = (*THOUGHTS_START, "intends", "commits")
 INTERRUPTING: Final = ("interrupt", "rollback")
 
 Row = Mapping[str, Any]
+V = TypeVar("V")
 
 
 @attrs.define(eq=False)
@@ -32,15 +35,25 @@ class Heard:
     """A message in the inbox.  `order`: P12, what newer means; `fate`: its name and what it says."""
 
     id: str
-    user: str
+    user: str  # when it came
+    said: Said
     order: tuple[int, int]
     place: int  # in the inbox
     burst_id: str
-    is_late: bool  # P12: a newer one was there when it came
-    is_stop: bool
+    is_late: bool = False  # P12: a newer one was there when it came
+    # It came with the word that its user is somebody known, who may have written a newer one.
+    may_be_late: bool = False
+    # It is in the conversation and no more: it had its fate when it came.
+    is_kept: bool = False
     # So many of its user's waited that it may be refused.
-    may_be_refused: bool
+    may_be_refused: bool = False
     fate: tuple[str, str] | None = None
+    operation: "Operation | None" = None  # the last that works, or has worked, on it
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is the stop word."""
+        return self.said.is_stop
 
     @property
     def is_refused(self) -> bool:
@@ -94,8 +107,14 @@ class Operation:
     is_begun: bool = False  # the beginning is recorded
     calls: dict[str, Call] = attrs.field(factory=dict)
     rounds: int = 0
+    joined_at: float = -1.0  # when something joined it last
+    answers: int = 0  # how many replies were made for it last
+    # All that it works on.
+    burst: set[str] = attrs.field(factory=set)
     # Messages that mean its end, and were heard of when it could still be told.
     told: dict[str, Heard] = attrs.field(factory=dict)
+    # Its user was found to be somebody who had another, and may have had a newer one.
+    gives_way: bool = False
     # Where the process that ran it handed over its interruption, its commit.
     interrupts_in: int = 0
     commits_in: int = 0
@@ -118,6 +137,11 @@ class Operation:
         """Whether a newer message ended it."""
         return self.phase == "interrupted" and self.reason == "new_message_received"
 
+    def is_request(self, said: Said) -> bool:
+        """Whether a message is one for sure: what changes another is, where it works on that."""
+        is_change = said.what is What.EDITS and said.about in self.burst
+        return is_change or (said.what is What.SAYS and not said.is_stop)
+
     @property
     def tally(self) -> str:
         """How its calls ended, as the ledger has it."""
@@ -128,6 +152,19 @@ def tally(statuses: Any) -> str:
     """How many calls have each status."""
     counts = Counter(statuses)
     return "+".join(f"{counts[status]} {status}" for status in sorted(counts))
+
+
+class ByUser(defaultdict[str, V]):
+    """Something of each user; of two who are found to be one, `join` makes one of it."""
+
+    def __init__(self, make: Callable[[], V], join: Callable[[V, V], V]) -> None:
+        super().__init__(make)
+        self._make, self._join = make, join
+
+    def move(self, user: str, to: str) -> None:
+        """What was of the one is of the other."""
+        if user in self or to in self:
+            self[to] = self._join(self[to], self.pop(user, self._make()))
 
 
 class Seen:
@@ -142,26 +179,38 @@ class Seen:
         self.messages: dict[str, Heard] = {}
         self.operations: dict[str, Operation] = {}
         self.operation_of: dict[str, Operation] = {}  # by the message that it was begun for
-        # By user, how many operations were to begin, and how many have.
-        self.tried: Counter[str] = Counter()
-        self.begun: Counter[str] = Counter()
-        self.waiting: defaultdict[str, dict[str, Heard]] = defaultdict(dict)  # by user: without a fate
+        self._by_user: list[ByUser[Any]] = []
+        self.begun = 0  # how many operations have begun
+        self.tried = self.by_user(int, add)  # how many operations were to begin
+        # Those without a fate.
+        self.waiting = self.by_user(dict[str, Heard], _both)
         self.present: dict[str, Operation] = {}  # by user: the one that runs, or goes on after a restart
+        self._giving_way = self.by_user(list[Operation], add)
+        # When each message was posted in this life, by the wall clock.
+        self._posted: defaultdict[str, list[float]] = defaultdict(list)
+        # Until when, by the wall clock, the assistant is silent: for sure, and perhaps.
+        self.silence = self.by_user(lambda: (-math.inf, -math.inf), _later)
         self.shown: set[str] = set()  # rows of the outbox that a phone has shown
         self.doing: Doing | None = None
         self.step: Operation | None = None
         self._under_way: dict[tuple[str, str], Doing] = {}
         self._handed_over: set[tuple[str, int]] = set()
-        self._newest: dict[str, int] = {}  # by user: the newest timestamp
+        self._newest = self.by_user(lambda: -math.inf, max)  # the newest timestamp
         # P13, by user: how many were interrupted in a row, the last that was begun, when its user said stop;
         # and those that were interrupted before the store knew of them: only their process counts them.
-        self._in_a_row: Counter[str] = Counter()
-        self._last: dict[str, Operation] = {}
-        self._stopped: Counter[str] = Counter()  # by the place in the inbox
-        self._lost: defaultdict[str, set[str]] = defaultdict(set)
+        self._in_a_row = self.by_user(int, max)
+        self._last = self.by_user(lambda: _NONE, lambda last, other: other if last is _NONE else last)
+        self._stopped = self.by_user(int, max)  # by the place in the inbox
+        self._lost = self.by_user(set[str], or_)
+        # Of two who were found to be one nobody says how many interruptions in a row that makes.
+        self._is_row_unknown: set[str] = set()
+        self._moved_at: dict[str, float] = {}  # by user: when they were last found to be somebody else, too
         self._take: Mapping[str, Callable[[Entry], None]] = {
             "life": self._life,
+            "posted": self._post,
+            "moved": self._moved,
             "heard": self._heard,
+            "kept": self._kept,
             "fate": self._fate,
             "begins": self._begins,
             "begun": self._begun,
@@ -186,6 +235,12 @@ class Seen:
         if take is not None:
             take(entry)
 
+    def by_user(self, make: Callable[[], V], join: Callable[[V, V], V]) -> ByUser[V]:
+        """Something to know of each user, which follows whoever is found to be somebody else."""
+        made = ByUser(make, join)
+        self._by_user.append(made)
+        return made
+
     def operation(self, id: str) -> Operation:
         """The operation of that id; one that nobody began has nothing but that."""
         found = self.operations.get(id)
@@ -207,50 +262,135 @@ class Seen:
     def _life(self, entry: Entry) -> None:
         self._under_way.clear()
         self._lost.clear()
-        for user, operation in list(self.present.items()):
-            if not operation.is_begun:
-                del self.present[user]
-                continue
-            # What waits now is decided anew.
+        self._posted.clear()
+        for user in self.present.keys() | self._giving_way.keys():
+            self._take_up(user, entry)
+
+    def _take_up(self, user: str, entry: Entry) -> None:
+        """What waits now is decided anew; of several operations that were left the newest goes on."""
+        present = self.present.pop(user, None)
+        left = [
+            operation
+            for operation in (*([present] if present else ()), *self._giving_way.pop(user, ()))
+            if operation.is_begun and not operation.ended
+        ]
+        for operation in left:
             operation.told.clear()
-            for message in self.waiting[user].values():
-                self._tell(operation, message)
+        if not left:
+            return
+        present = self.present[user] = left[0]
+        for operation in left[1:]:
+            self._give_way(user, operation, entry)
+        present = self.present[user]
+        for message in self.waiting[user].values():
+            self._tell(present, message)
+
+    def _post(self, entry: Entry) -> None:
+        for id in entry.key.split(","):
+            self._posted[id].append(self.scenario.wall_clock(entry.at))
+
+    def posted(self, message: Heard) -> Sequence[float]:
+        """When it may have been taken in, by the wall clock: it may have been posted more than once."""
+        return self._posted[message.id]
+
+    def _moved(self, entry: Entry) -> None:
+        to, user = entry.user, entry.key
+        for each in self._by_user:
+            each.move(user, to)
+        self._is_row_unknown.add(to)
+        self._moved_at[to] = entry.at
+        operation = self.present.pop(user, None)
+        for either in (operation, self.present.get(to)):
+            if either is not None:
+                either.gives_way = True  # perhaps to one that has just ended, or is about to begin
+        if operation is not None:
+            self._give_way(to, operation, entry)
+
+    def _give_way(self, user: str, other: Operation, entry: Entry) -> None:
+        """Of two operations the one with the newer message goes on."""
+        present = self.present.get(user, other)
+        older, newer = sorted((other, present), key=self._newest_of)
+        self.present[user] = newer
+        if older is not newer:
+            self._giving_way[user].append(older)
+            older.gives_way = True
+            # What joins it in this instant it may not count yet.
+            is_known = entry.at not in (older.joined_at, newer.joined_at)
+            if is_known and older.commits_in != entry.life:
+                older.told[newer.message] = self.messages[newer.message]
+
+    def _newest_of(self, operation: Operation) -> tuple[int, int]:
+        """What has joined it counts."""
+        return max(self.messages[id].order for id in operation.burst)
+
+    def _come(self, entry: Entry, **more: Any) -> Heard:
+        message = self.messages[entry.key] = Heard(
+            id=entry.key,
+            user=entry.user,
+            said=self.scenario.said[entry.key],
+            order=(entry.more[0], entry.n),
+            place=entry.n,
+            **more,
+        )
+        return message
 
     def _heard(self, entry: Entry) -> None:
         user = entry.user
         timestamp, burst_id = entry.more
-        newest = self._newest.setdefault(user, timestamp)
-        waiting = self.waiting[user]
-        message = self.messages[entry.key] = waiting[entry.key] = Heard(
-            id=entry.key,
-            user=user,
-            order=(timestamp, entry.n),
-            place=entry.n,
+        newest, waiting = self._newest[user], self.waiting[user]
+        message = waiting[entry.key] = self._come(
+            entry,
             burst_id=burst_id,
             is_late=timestamp < newest,
-            is_stop=self.scenario.said[entry.key].text == STOP_WORD,
+            may_be_late=self._moved_at.get(user) == entry.at,
             may_be_refused=len(waiting) >= self.scenario.limits.waiting_messages_max,
         )
-        self._newest[user] = max(newest, timestamp)
+        if message.said.what is What.SAYS:  # nothing is late behind what may ask for nothing
+            self._newest[user] = max(newest, timestamp)
         if message.is_stop and not message.is_late:
-            self._stopped[user] = entry.n
-            self._in_a_row[user] = 0
-            self._lost[user].clear()
+            self._stops(message)
         operation = self.present.get(user)
         if operation is not None and operation.commits_in != entry.life:
             self._tell(operation, message)
 
+    def _stops(self, message: Heard) -> None:
+        self._stopped[message.user] = message.place
+        self._in_a_row[message.user] = 0
+        self._lost[message.user].clear()
+        self._is_row_unknown.discard(message.user)
+
+    def _kept(self, entry: Entry) -> None:
+        message = self._come(entry, burst_id=entry.key, is_kept=True)
+        if message.said.what is not What.TAKES_OVER:
+            return
+        (timestamp,) = entry.more
+        ends = [
+            min(at, timestamp) + self.scenario.limits.takeover_seconds for at in self.posted(message)
+        ] or [-math.inf]
+        self.silence[entry.user] = _later(self.silence[entry.user], (min(ends), max(ends)))
+        age = self.scenario.wall_clock(entry.at) - timestamp
+        operation = self.present.get(entry.user)
+        is_fresh = age <= self.scenario.limits.stale_seconds
+        if is_fresh and operation is not None and operation.commits_in != entry.life:
+            operation.told[message.id] = message
+
     def _tell(self, operation: Operation, message: Heard) -> None:
         """The operation must have heard, if the message means its end."""
-        if message.is_late or message.order <= operation.newest:
+        if message.said.what is What.REVOKES and message.said.about in operation.burst:
+            operation.told[message.id] = message
+        if message.is_late or message.may_be_late or message.order <= operation.newest:
             return
         is_end = self.scenario.policy in INTERRUPTING and not operation.is_protected
-        if message.is_stop or is_end:
+        if message.is_stop or (is_end and operation.is_request(message.said)):
             operation.told[message.id] = message
 
     def _fate(self, entry: Entry) -> None:
         self.waiting[entry.user].pop(entry.key, None)
-        self.messages[entry.key].fate = entry.more
+        message = self.messages[entry.key]
+        message.fate = entry.more
+        if message.said.what is What.REVOKES and entry.more[0] == "stopped":
+            # It has stopped something: its user has ended the row of interruptions, as far as was known then.
+            self._is_row_unknown.add(entry.user)
 
     # Operations -----------------------------------------------------------------------------------
 
@@ -259,32 +399,46 @@ class Seen:
         operation, user = self.operation(entry.key), entry.user
         self.tried[user] += not operation.message
         operation.user, operation.message = user, message
-        operation.newest = max(self.messages[id].order for id in burst.split(","))
-        last = self._last.get(user)
+        operation.gives_way = self._moved_at.get(user) == entry.at
+        self._works_on(operation, burst.split(","))
+        last = self._last[user]
         if last is not operation:
             # One that has no end yet gets it with this beginning.
-            is_overtaken = last is not None and not last.ended and self._counts(last)
+            is_overtaken = last is not _NONE and not last.ended and self._counts(last, user)
             operation.in_a_row = self._in_a_row[user] + is_overtaken
             most = self.scenario.limits.interruptions_max
             operation.is_protected = operation.in_a_row + len(self._lost[user]) >= most
+            if user in self._is_row_unknown:
+                operation.in_a_row, operation.is_protected = 0, True
         self.present[user] = operation
+
+    def _works_on(self, operation: Operation, ids: Sequence[str]) -> None:
+        operation.burst.update(ids)
+        operation.newest = max(self.messages[id].order for id in ids)
+        for id in ids:
+            self.messages[id].operation = operation
 
     def _begun(self, entry: Entry) -> None:
         operation, user = self.operation(entry.key), entry.user
         if not operation.is_begun:
             operation.is_begun = True
             self.operation_of[operation.message] = operation
-            self.begun[user] += 1
+            self.begun += 1
             self._last[user] = operation
             self._lost[user].discard(operation.id)
 
-    def _counts(self, operation: Operation) -> bool:
+    def _counts(self, operation: Operation, user: str) -> bool:
         """Whether a stop, said after what it works on was, has not ended the row of interruptions."""
-        return self._stopped[operation.user] < self.messages[operation.message].place
+        return self._stopped[user] < self.messages[operation.message].place
 
     def _planned(self, entry: Entry) -> None:
-        number, _, planned = entry.more
+        number, joined, planned = entry.more
         operation = self.operation(entry.key)
+        if joined:
+            operation.joined_at = entry.at
+        for id in joined.split(",") if joined else ():
+            operation.burst.add(id)
+            self.messages[id].operation = operation
         operation.rounds = max(operation.rounds, number)
         for each in planned.split(",") if planned else ():
             id, tool, about = each.split(":")
@@ -319,10 +473,13 @@ class Seen:
             call.status = call.status or ("unknown" if call.intended else "skipped")
         if self.present.get(user) is operation:
             del self.present[user]
-        if self._counts(operation):
+        elif operation in self._giving_way[user]:
+            self._giving_way[user].remove(operation)
+        if self._counts(operation, user):
             self._in_a_row[user] = self._in_a_row[user] + 1 if operation.was_interrupted else 0
             if not operation.was_interrupted:
                 self._lost[user].clear()
+                self._is_row_unknown.discard(user)
 
     # Calls ----------------------------------------------------------------------------------------
 
@@ -354,6 +511,8 @@ class Seen:
             doing.end = entry
             if kind == "undo" and doing.how == "well":
                 self.call(entry.key).undone_well = True
+            elif kind == "respond" and doing.how == "well":
+                doing.operation.answers = self.scenario.said[entry.key].work.answers
 
     def _doer(self, kind: str, entry: Entry) -> Operation:
         """The operation that a plan, an act or an undo belongs to."""
@@ -365,6 +524,17 @@ class Seen:
             if id in self.operation_of:
                 return self.operation_of[id]
         return self.operation(entry.key)
+
+
+_NONE: Final = Operation("")
+
+
+def _both(some: dict[str, Heard], more: dict[str, Heard]) -> dict[str, Heard]:
+    return {**some, **more}
+
+
+def _later(some: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return (max(some[0], other[0]), max(some[1], other[1]))
 
 
 @attrs.frozen(kw_only=True)

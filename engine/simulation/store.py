@@ -20,6 +20,7 @@ from engine.plan import Call
 from engine.simulation.scenario import Death, Trouble
 from engine.simulation.world import EPOCH, World
 from engine.store import (
+    Accept,
     Begin,
     Change,
     Committed,
@@ -169,9 +170,15 @@ class FaultyStore(MemoryStore):
     def _note(self, committed: Committed) -> None:
         """What it has written."""
         write, number = self._world.write, self._world.writes
+        for moved in committed.moved:
+            self._world.move(moved.user_id, moved.to)
         for accepted in committed.accepted:
             message = accepted.message
             write("heard", message.user.id, message.id, _seconds(message), accepted.burst_id)
+        came = {change.message.id for change in self._applied if type(change) is Accept}
+        for settled in committed.settled:
+            if settled.message.id in came:  # it is in the conversation and no more
+                write("kept", settled.message.user.id, settled.message.id, _seconds(settled.message))
         for change in self._applied:
             note = _NOTES.get(type(change))
             if note is not None:

@@ -12,12 +12,13 @@ from typing import Any, Final
 import attrs
 import trio
 
+from engine.content import Content, Echo, Edit, Reaction, Revoke, System, Text
 from engine.errors import EngineError
-from engine.model import DeliveryReport, Message, User
+from engine.model import DeliveryReport, Identity, Message, User
 from engine.runtime import Engine
 from engine.simulation.ledger import Ledger
 from engine.simulation.rules import Broken, Watch
-from engine.simulation.scenario import Delivery, Said, Scenario
+from engine.simulation.scenario import Delivery, Said, Scenario, What
 
 # When the world began, in seconds since 1970.
 EPOCH: Final = 1_700_000_000
@@ -55,8 +56,8 @@ class World:
         self.is_restless = False  # nothing happens any more, and it does not come to rest
         self._began_at = 0.0  # world time at the start of this life
         self._clock = trio.current_time  # this life's own
-        self._said = scenario.said
-        self._users: dict[str, str] = {said.id: said.user for said in self._said.values()}
+        # By an id that its user has no longer: which they have now.
+        self._became: dict[str, str] = {}
         self._ids = itertools.count(1)
         self._numbers = itertools.count()
         self.coming: list[_Due] = [
@@ -75,10 +76,7 @@ class World:
 
     def now(self) -> float:
         """The wall clock, in seconds since 1970; it may have been set by somebody."""
-        at = self.seconds
-        if not self.scenario.jumps:
-            return EPOCH + at
-        return EPOCH + at + sum(jump.by for jump in self.scenario.jumps if jump.at <= at)
+        return EPOCH + self.scenario.wall_clock(self.seconds)
 
     def new_id(self) -> str:
         """An id nobody has used."""
@@ -116,6 +114,7 @@ class World:
         """Into the ledger, unless it is the dead who write; the promises are held against it at once."""
         if self.dead:
             return
+        user = self._became.get(user, user)
         entry = self.ledger.write(self.seconds, self.life, what, user, key, *more)
         try:
             broken = self._see(entry)
@@ -127,9 +126,13 @@ class World:
             self.broken.extend(broken)
             self._end_life()
 
-    def user_of(self, message_id: str) -> str:
-        """Whose message it is."""
-        return self._users[message_id]
+    def move(self, user: str, to: str) -> None:
+        """Two users were found to be one: whatever is seen of the one is seen of the other from here on."""
+        for id, became in self._became.items():
+            if became == user:
+                self._became[id] = to
+        self._became[user] = to
+        self.write("moved", to, user)
 
     # What comes in --------------------------------------------------------------------------------
 
@@ -177,6 +180,30 @@ class World:
                 self.under_way -= 1
 
     def _message(self, said: Said, at: float) -> Message:
-        # Meta's own clock, which nobody sets.
-        timestamp = int(EPOCH + at) - said.age
-        return Message(id=said.id, user=User(said.user), text=said.text, timestamp=timestamp)
+        identity = None
+        if said.names:
+            identity = Identity(names=said.names, retired=said.retired, address=said.names[0])
+        return Message(
+            id=said.id,
+            user=User(said.names[0] if said.names else said.user),
+            text=said.text,
+            content=_content(said),
+            identity=identity,
+            # Meta's own clock, which nobody sets.
+            timestamp=int(EPOCH + at) - said.age,
+        )
+
+
+def _content(said: Said) -> Content:
+    match said.what:
+        case What.EDITS:
+            return Edit(message_id=said.about, content=Text(body=said.text))
+        case What.REVOKES:
+            return Revoke(message_id=said.about)
+        case What.REACTS:
+            return Reaction(message_id=said.about, emoji=said.text)
+        case What.TAKES_OVER:
+            return Echo(content=Text(body=said.text))
+        case What.RENAMES:
+            return System(event="user_changed_number", body=said.text)
+    return Text(body=said.text)

@@ -252,10 +252,14 @@ class Reported:
 
 @attrs.frozen(kw_only=True)
 class Moved:
-    """Two users were found to be one: all of `user_id` is of `to` from here on."""
+    """Two users were found to be one: all of `user_id` is of `to` from here on.
+
+    `silent_until`, in seconds since 1970: until then a person of the business answers one of them.
+    """
 
     user_id: str
     to: str
+    silent_until: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -281,9 +285,9 @@ class Uncommitted:
     reported: list[Reported] = attrs.field(factory=list)
     moved: list[Moved] = attrs.field(factory=list)
 
-    def move(self, user_id: str, to: str) -> None:
+    def move(self, user_id: str, to: str, silent_until: float) -> None:
         """Two users were found to be one: so is whose all this is that was brought before."""
-        self.moved.append(Moved(user_id=user_id, to=to))
+        self.moved.append(Moved(user_id=user_id, to=to, silent_until=silent_until))
         self.accepted = [_moved(each, user_id, to) for each in self.accepted]
         self.settled = [_moved(each, user_id, to) for each in self.settled]
 
@@ -376,7 +380,7 @@ class OperationRecord:
 class UnfinishedOperation:
     """An operation without an end, as far as it is recorded; its calls are read when it goes on.
 
-    `others`: older messages of its burst that have no fate yet.
+    `burst`: all the messages it works on, in order; those that have joined it have their fate already.
     """
 
     operation_id: str
@@ -385,7 +389,7 @@ class UnfinishedOperation:
     interrupted_by: str | None
     reason: Reason | None = None
     undo: bool = False
-    others: tuple[Message, ...] = ()
+    burst: tuple[Message, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -428,6 +432,7 @@ class Store(Protocol):
         """The last `limit` turns of a user, and what was superseded among them.
 
         A message without a fate is not history yet: it waits, or is being worked on.
+        An id that its user no longer has, since they were found to be somebody known, means them still.
         """
         ...
 
@@ -448,7 +453,7 @@ class Store(Protocol):
     ) -> tuple[OutboxRow, ...]:
         """The first `limit` outbox rows still to be sent whose sequence is above `after`, in order.
 
-        Of one user only, when it is named.
+        Of one user only, when it is named, by whatever id they have had.
         """
         ...
 

@@ -92,9 +92,10 @@ def accept(id: str, *, user: User = ANNA, text: str = "text", at: float = NOW) -
     return Accept(message=Message(id=id, user=user, text=text, timestamp=int(at)), at=at)
 
 
-def brought(id: str, user: User, identity: Identity) -> Accept:
+def brought(id: str, user: User, identity: Identity, timestamp: int = 1) -> Accept:
     """A message that says who wrote it."""
-    return Accept(message=Message(id=id, user=user, text="hi", timestamp=1, identity=identity), at=NOW)
+    message = Message(id=id, user=user, text="hi", timestamp=timestamp, identity=identity)
+    return Accept(message=message, at=NOW)
 
 
 def row(id: str, message: str, *, user: User = ANNA, text: str = "reply", **fields: Any) -> OutboxRow:
@@ -488,7 +489,7 @@ def test_who_has_a_number_now_is_forgotten_and_not_who_had_it(path: Path) -> Non
     """Ids of ours outlive a phone number: the old owner's conversation is still theirs."""
     moved = Identity(names=(ANNA.id, "15550000009"), retired=(ANNA.id,), address="15550000009")
     here = Identity(names=(ANNA.id,))
-    fill(path, brought("m1", ANNA, here), brought("m2", ANNA, moved), brought("m3", ANNA, here))
+    fill(path, brought("m1", ANNA, here), brought("m2", ANNA, moved), brought("m3", ANNA, here, 2))
     assert forget(path) == Removed(messages=1, users=1)
     assert look(path, "SELECT id, user_id FROM messages ORDER BY id") == [("m1", ANNA.id), ("m2", ANNA.id)]
 

@@ -34,12 +34,24 @@ def test_every_tool_has_a_schema_and_can_be_called_again():
     """For a model to be shown; a call that a crash cut off is simply made again."""
     tools = make_almanac().tools
     assert sorted(tools) == [
+        "add_workdays",
+        "check_day",
+        "count_workdays",
         "find_dates",
         "find_holiday",
+        "find_long_weekends",
         "find_place",
+        "find_public_holidays",
+        "find_rest",
         "find_similar_names",
+        "find_sun",
         "find_sunset",
+        "find_tradition",
         "find_weekday",
+        "write_holiday",
+        "write_public",
+        "write_rest",
+        "write_weekends",
     ]
     for name, tool in tools.items():
         assert tool.idempotent
@@ -113,6 +125,18 @@ def test_a_user_is_told_what_was_done_in_words():
         "find_sunset": "working out the sunsets",
         "find_weekday": "working out the weekdays",
         "find_similar_names": "looking for similar names",
+        "find_public_holidays": "looking up the public holidays",
+        "find_tradition": "looking up the holidays",
+        "check_day": "looking up the day",
+        "count_workdays": "counting the workdays",
+        "add_workdays": "counting the workdays",
+        "find_sun": "working out the sun",
+        "find_rest": "working out the candle lighting",
+        "find_long_weekends": "looking for long weekends",
+        "write_holiday": "writing a calendar file",
+        "write_public": "writing a calendar file",
+        "write_weekends": "writing a calendar file",
+        "write_rest": "writing a calendar file",
     }
 
 
@@ -127,8 +151,8 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
     async def outbound(outgoing):
         if isinstance(outgoing, OutboxRow):
             sent.append(outgoing.text)
-            if len(sent) == 2:
-                both_sent.set()
+            if len(sent) == 3:
+                all_sent.set()
         return ""
 
     def note(event):
@@ -136,7 +160,7 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
             waves.append((trio.current_time() - began, event.call_ids))
 
     fates = {}
-    both_sent = trio.Event()
+    all_sent = trio.Event()
     assistant = make_almanac(pace_seconds=1, today=lambda: TODAY)
     async with (
         open_engine(
@@ -153,7 +177,7 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
         nursery.start_soon(send, "Check Hanukkah in London")
         await trio.sleep(0.5)
         nursery.start_soon(send, "Actually Passover")
-        await both_sent.wait()
+        await all_sent.wait()
 
     assert isinstance(fates["Check Hanukkah in London"], Superseded)
     assert isinstance(fates["Actually Passover"], Answered)
@@ -161,7 +185,7 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
         (0, ("holiday", "place")),
         (1, ("holiday", "place")),
         (2, ("dates-2025", "dates-2026")),
-        (3, ("sunset-2025", "weekday-2025", "sunset-2026", "weekday-2026")),
+        (3, ("sunset-2025", "weekday-2025", "sunset-2026", "weekday-2026", "calendar")),
     ]
     assert sent == [
         "Switching!",
@@ -170,14 +194,21 @@ async def test_a_change_of_mind_during_the_first_wave(autojump_clock):
         "2026: evening of Wednesday 1 April, sunset 19:33, to 9 April\n"
         "It begins at sunset on the evening before its first day.\n"
         "Sunset times are for London, as before.",
+        "[document]",
     ]
 
 
-FIRST_PLAN = "holiday,place | dates-2025,dates-2026 | sunset-2025,weekday-2025,sunset-2026,weekday-2026"
+FIRST_PLAN = (
+    "holiday,place | dates-2025,dates-2026 | sunset-2025,weekday-2025,sunset-2026,weekday-2026,calendar"
+)
 SECOND_PLAN = (
     "holiday/2,place/2 | dates-2025/2,dates-2026/2"
-    " | sunset-2025/2,weekday-2025/2,sunset-2026/2,weekday-2026/2"
+    " | sunset-2025/2,weekday-2025/2,sunset-2026/2,weekday-2026/2,calendar/2"
 )
+
+
+# The message behind the answer, as texts have it.
+CALENDAR_FILE = ("[document]", "[document]")
 
 
 def lines_of(conversation):
@@ -207,7 +238,7 @@ async def test_a_follow_up_steers_the_question_under_way(seconds, autojump_clock
         (boundary, "planned", SECOND_PLAN),
         (boundary + 3, "answered", "m1"),
     ]
-    assert sent == [("Hanukkah, 8 days:", "Sunset times are for London.")]
+    assert sent == [("Hanukkah, 8 days:", "Sunset times are for London."), CALENDAR_FILE]
 
 
 async def test_another_question_while_the_reply_is_made_is_the_one_that_is_answered(autojump_clock):
@@ -233,6 +264,7 @@ async def test_another_question_while_the_reply_is_made_is_the_one_that_is_answe
     ]
     assert sent == [
         ("Passover, 8 days outside Israel, 7 days in Israel:", "Sunset times are for London."),
+        CALENDAR_FILE,
     ]
 
 
@@ -246,7 +278,10 @@ async def test_one_follow_up_after_the_other_steers(autojump_clock):
         await trio.sleep(20)
     sent, life = lines_of(conversation)
     assert [entry[1] for entry in life] == ["started", "planned", *["merged", "planned"] * 3, "answered"]
-    assert sent == [("Passover, 8 days outside Israel, 7 days in Israel:", "Sunset times are for Rome.")]
+    assert sent == [
+        ("Passover, 8 days outside Israel, 7 days in Israel:", "Sunset times are for Rome."),
+        CALENDAR_FILE,
+    ]
 
 
 async def test_a_question_in_two_fragments_is_asked_once(autojump_clock):
@@ -264,7 +299,7 @@ async def test_a_question_in_two_fragments_is_asked_once(autojump_clock):
         (0.75, "planned", SECOND_PLAN),
         (3.75, "answered", "m2"),
     ]
-    assert sent == [("Hanukkah, 8 days:", "Sunset times are for London.")]
+    assert sent == [("Hanukkah, 8 days:", "Sunset times are for London."), CALENDAR_FILE]
 
 
 async def test_what_was_looked_up_before_a_change_of_mind_and_back_is_not_looked_up_again(autojump_clock):
@@ -286,7 +321,7 @@ async def test_what_was_looked_up_before_a_change_of_mind_and_back_is_not_looked
         await trio.sleep(20)
     sent, _ = lines_of(conversation)
     assert made == [(4, "dates-2025"), (4, "dates-2026")]
-    assert sent[-1] == ("Hanukkah, 8 days:", "Sunset times are for London, as before.")
+    assert sent[-2:] == [("Hanukkah, 8 days:", "Sunset times are for London, as before."), CALENDAR_FILE]
 
 
 async def test_a_question_that_is_stopped_says_what_was_done(autojump_clock):

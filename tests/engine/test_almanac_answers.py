@@ -5,7 +5,21 @@ import datetime
 import attrs
 import pytest
 
-from engine import Context, Message, Outcome, Results, Status, SupersededRequest, ToolContext, Turn, User
+from engine import (
+    Button,
+    ButtonsBody,
+    Context,
+    DocumentBody,
+    Inline,
+    Message,
+    Outcome,
+    Results,
+    Status,
+    SupersededRequest,
+    ToolContext,
+    Turn,
+    User,
+)
 from engine.assistants.almanac import make_almanac
 from engine.assistants.almanac.reply import HELP
 from engine.assistants.almanac.values import Where
@@ -17,17 +31,22 @@ TODAY = datetime.date(2025, 11, 20)
 FIRST_PLAN = [
     ["holiday", "place"],
     ["dates-2025", "dates-2026"],
-    ["sunset-2025", "weekday-2025", "sunset-2026", "weekday-2026"],
+    ["sunset-2025", "weekday-2025", "sunset-2026", "weekday-2026", "calendar"],
 ]
 
 
 @attrs.frozen
 class Answer:
-    """What one operation came to: the calls of each wave, plan by plan; the outcomes; the reply."""
+    """What one operation came to: the calls of each wave, plan by plan; the outcomes; the reply.
+
+    `reply`: its words; `offered`: the buttons under them; `file`: the calendar file that is sent with it.
+    """
 
     plans: list[list[list[str]]]
     results: Results
-    reply: str
+    reply: str = ""
+    offered: tuple[Button, ...] = ()
+    file: Inline | None = None
 
 
 def message(text):
@@ -75,10 +94,14 @@ async def ask(text, *, before=(), today=TODAY, history=(), superseded=(), waves_
                     else await outcome_of(call, assistant, outcomes)
                 )
         if waves_max is not None:
-            return Answer(plans, Results(outcomes), "")
+            return Answer(plans, Results(outcomes))
         plan = await assistant.planner.adapt(message(text), Results(outcomes), context)
     results = Results(outcomes)
-    return Answer(plans, results, await assistant.responder(message(text), results, context))
+    replies = await assistant.responder(message(text), results, context)
+    first, *more = [reply.body for reply in replies]
+    offered = next((body.buttons for body in (first, *more) if isinstance(body, ButtonsBody)), ())
+    file = next((body.source for body in more if isinstance(body, DocumentBody)), None)
+    return Answer(plans, results, first.text, offered, file)
 
 
 async def superseded_by_next(text, waves_max):
@@ -104,8 +127,8 @@ async def test_a_year_that_is_named_takes_the_place_of_this_and_next(autojump_cl
     answer = await ask("Easter 2027 and 2030")
     assert answer.plans[0][1] == ["dates-2027", "dates-2030"]
     assert answer.reply.splitlines()[1:3] == [
-        "2027: Sunday 28 March, sunset 19:30",
-        "2030: Sunday 21 April, sunset 19:57",
+        "2027: Sunday 28 March, sunset 19:31",
+        "2030: Sunday 21 April, sunset 19:58",
     ]
 
 
@@ -120,10 +143,16 @@ async def test_an_unknown_holiday_is_answered_with_the_closest_names(autojump_cl
 
 @pytest.mark.parametrize("text", ["hello", "What can you do?", "👍", ""])
 async def test_a_text_that_names_nothing_is_told_what_it_could_ask(text, autojump_clock):
-    """With examples."""
+    """At once, with examples, three of them to tap."""
     answer = await ask(text)
-    assert answer.reply == f"I did not find a holiday in that. {HELP}"
+    assert answer.plans == [[]]
+    assert answer.reply == HELP
     assert "Check Hanukkah in London" in HELP
+    assert [button.title for button in answer.offered] == [
+        "Check Hanukkah",
+        "Scotland's holidays",
+        "Sun in London",
+    ]
 
 
 async def test_no_date_to_come_makes_it_look_further(autojump_clock):
@@ -132,7 +161,7 @@ async def test_no_date_to_come_makes_it_look_further(autojump_clock):
     years = range(2028, 2033)
     assert answer.plans[1] == [
         [f"dates-{year}" for year in years],
-        [f"{kind}-{year}" for year in years for kind in ("sunset", "weekday")],
+        [*(f"{kind}-{year}" for year in years for kind in ("sunset", "weekday")), "calendar-2028"],
     ]
     assert answer.reply.splitlines()[1:3] == [
         "2026: Sunday 20 December, sunset 16:39 (past)",
@@ -152,7 +181,7 @@ async def test_a_holiday_that_comes_twice_in_a_year_is_shown_twice(autojump_cloc
     answer = await ask("10 Tevet")
     assert answer.plans == [FIRST_PLAN, [["sunset-2025-2", "weekday-2025-2"]]]
     assert answer.reply.splitlines()[1:4] == [
-        "2025: Friday 10 January, sunset 16:53 (past)",
+        "2025: Friday 10 January, sunset 16:54 (past)",
         "2025: Tuesday 30 December, sunset 16:45",
         "2026: Sunday 20 December, sunset 16:39",
     ]
@@ -161,7 +190,9 @@ async def test_a_holiday_that_comes_twice_in_a_year_is_shown_twice(autojump_cloc
 async def test_a_year_out_of_range_finds_no_date(autojump_clock):
     """The library's tables end somewhere; the reply says so instead of inventing one."""
     answer = await ask("Juneteenth 1950")
-    assert answer.plans == [[["holiday", "place"], ["dates-1950"], ["sunset-1950", "weekday-1950"]]]
+    assert answer.plans == [
+        [["holiday", "place"], ["dates-1950"], ["sunset-1950", "weekday-1950", "calendar"]]
+    ]
     assert answer.reply.startswith(
         ("I know Juneteenth, but no date of it in the years I looked at.", "I did not")
     )
@@ -204,9 +235,10 @@ async def test_a_place_alone_asks_for_the_same_holiday_there(waves_max, autojump
     assert answer.results["place"].value == (await ask("Hanukkah in New York")).results["place"].value
 
 
-async def test_a_place_alone_with_nothing_before_names_no_holiday(autojump_clock):
+async def test_a_place_alone_with_nothing_before_asks_for_its_public_holidays(autojump_clock):
     """There is nothing to follow up."""
-    assert (await ask("and in New York?", history=["hello"])).reply.startswith("I did not find a holiday")
+    answer = await ask("and in New York?", history=["hello"])
+    assert answer.reply.startswith("Next public holidays in the United States:")
 
 
 async def test_a_remembered_country_decides_whose_holiday_is_meant(autojump_clock):
@@ -301,7 +333,7 @@ async def test_hanukkah_is_answered_with_its_evenings_and_a_default_said_plainly
     """Hebcal: the first candle on 14 December 2025 and 4 December 2026."""
     assert (await ask("Check Hanukkah")).reply == (
         "Hanukkah, 8 days:\n"
-        "2025: evening of Sunday 14 December, sunset 16:36, to 22 December\n"
+        "2025: evening of Sunday 14 December, sunset 16:37, to 22 December\n"
         "2026: evening of Friday 4 December, sunset 16:35, to 12 December\n"
         "It begins at sunset on the evening before its first day.\n"
         'Sunset times are for Jerusalem; name a city for yours, as in "Hanukkah in London".'
@@ -312,7 +344,7 @@ async def test_easter_is_answered_for_the_city_that_was_named(autojump_clock):
     """A date that has been is marked."""
     assert (await ask("When is Easter in Rome?")).reply == (
         "Easter Sunday:\n"
-        "2025: Sunday 20 April, sunset 19:56 (past)\n"
+        "2025: Sunday 20 April, sunset 19:57 (past)\n"
         "2026: Sunday 5 April, sunset 19:40\n"
         "Sunset times are for Rome."
     )

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from engine.assistants.almanac import civil, jewish, libraries, places, sky, values
-from engine.assistants.almanac.traditions import TRADITION_ALIASES, TRADITIONS
+from engine.assistants.almanac.traditions import COUNTED_DAYS, TRADITION_ALIASES, TRADITIONS
 from engine.assistants.almanac.words import normalise
 
 date = datetime.date
@@ -102,6 +102,30 @@ PUBLISHED = [
     # Government of India, list of holidays.
     ("IN", "Diwali", date(2025, 10, 20)),
     ("IN", "Diwali", date(2026, 11, 8)),
+    # Government of India, Department of Personnel and Training, list of holidays 2016.
+    ("IN", "Maha Shivaratri", date(2016, 3, 7)),
+    ("IN", "Holi", date(2016, 3, 24)),
+    ("IN", "Ram Navami", date(2016, 4, 15)),
+    ("IN", "Buddha Purnima", date(2016, 5, 21)),
+    ("IN", "Janmashtami", date(2016, 8, 25)),
+    ("IN", "Dussehra", date(2016, 10, 11)),
+    ("IN", "Diwali", date(2016, 10, 30)),
+    ("IN", "Guru Nanak's Birthday", date(2016, 11, 14)),
+    # The same of 2024, as upkiran.org has it.
+    ("IN", "Ram Navami", date(2024, 4, 17)),
+    ("IN", "Buddha Purnima", date(2024, 5, 23)),
+    ("IN", "Janmashtami", date(2024, 8, 26)),
+    ("IN", "Dussehra", date(2024, 10, 12)),
+    ("IN", "Diwali", date(2024, 10, 31)),
+    ("IN", "Guru Nanak's Birthday", date(2024, 11, 15)),
+    # holidays-calendar.net, "Hongkong calendar" 2015.
+    ("HK", "Chinese New Year", date(2015, 2, 19)),
+    ("HK", "Ching Ming", date(2015, 4, 5)),
+    ("HK", "Dragon Boat Festival", date(2015, 6, 20)),
+    ("HK", "Double Ninth Festival", date(2015, 10, 21)),
+    # Saudi Arabia's Supreme Court: 7 July 2024 (newsoftown.com), 26 June 2025 (filipinotimes.net).
+    ("MV", "Islamic New Year", date(2024, 7, 7)),
+    ("MV", "Islamic New Year", date(2025, 6, 26)),
     # Hong Kong Observatory, Gregorian-Lunar calendar conversion.
     ("HK", "Chinese New Year", date(2025, 1, 29)),
     ("HK", "Chinese New Year", date(2026, 2, 17)),
@@ -176,6 +200,8 @@ async def test_every_name_of_a_tradition_is_one_the_library_uses(autojump_clock)
         assert tradition.names - known == set(), tradition.name
         assert places.find(tradition.home) is not None
     every = {name for tradition in TRADITIONS for name in tradition.names}
+    assert {other for _, other, _ in COUNTED_DAYS} - every == set()
+    every |= {name for name, _, _ in COUNTED_DAYS}
     assert set(TRADITION_ALIASES.values()) - every == set()
     assert [alias for alias in TRADITION_ALIASES if alias != normalise(alias)] == []
 

@@ -35,7 +35,7 @@ def message(id: str, *names: str, text: str = "go", **more: Any) -> Message:
     return Message(id=id, user=User(names[0]), text=text, identity=identity, **more)
 
 
-def changed(id: str, *, old: tuple[str, ...], new: tuple[str, ...]) -> Message:
+def changed(id: str, *, old: tuple[str, ...], new: tuple[str, ...], **more: Any) -> Message:
     """The system says that a user has other names now."""
     return Message(
         id=id,
@@ -43,6 +43,7 @@ def changed(id: str, *, old: tuple[str, ...], new: tuple[str, ...]) -> Message:
         text="changed",
         content=System(event="user_changed_number", body="changed"),
         identity=Identity(names=(*new, *old), retired=old, address=new[0]),
+        **more,
     )
 
 
@@ -259,3 +260,48 @@ async def test_a_session_that_only_ends_is_drained_too(autojump_clock: MockClock
         (2.75, "suspended", "shutdown"),
         (6, "answered", "m2"),
     ]
+
+
+async def test_a_late_message_makes_no_old_number_theirs_again(store: Store) -> None:
+    """A redelivery may come after the word of another number; the old one is somebody else's soon."""
+    heard = await users_of(
+        store,
+        message("m1", PHONE, SCOPED, timestamp=1_000),
+        changed("s1", old=(PHONE,), new=(NEW_PHONE, SCOPED), timestamp=2_000),
+        message("late", PHONE, SCOPED, timestamp=1_500),
+        message("later", PHONE, timestamp=2_000),
+        message("m2", NEW_PHONE, timestamp=3_000),
+        message("other", PHONE, "US.77", timestamp=9_000),
+        message("latest", PHONE, SCOPED, timestamp=1_600),
+        message("other again", PHONE, timestamp=9_001),
+    )
+    assert heard.moved == []
+    assert heard.users == {
+        **dict.fromkeys(["m1", "s1", "late", "later", "m2", "latest"], PHONE),
+        **dict.fromkeys(["other", "other again"], f"{PHONE}~other"),
+    }
+
+
+async def test_a_number_may_be_anothers_again_and_again(store: Store) -> None:
+    """What was written while somebody had it is theirs."""
+    heard = await users_of(
+        store,
+        message("m1", PHONE, SCOPED, timestamp=1_000),
+        changed("s1", old=(PHONE,), new=(NEW_PHONE, SCOPED), timestamp=2_000),
+        message("n1", PHONE, "US.77", timestamp=3_000),
+        changed("s2", old=(PHONE,), new=("15550000001", "US.77"), timestamp=4_000),
+        message("m2", PHONE, timestamp=1_900),
+        message("n2", PHONE, timestamp=3_500),
+        message("o1", PHONE, timestamp=5_000),
+    )
+    assert [heard.users[id] for id in ("m2", "n2", "o1")] == [PHONE, f"{PHONE}~n1", f"{PHONE}~o1"]
+
+
+async def test_a_late_message_from_the_old_number_says_no_address(autojump_clock: MockClock) -> None:
+    """Though it is the newest that its user has written."""
+    async with open_conversation(two_waves(), now=lambda: 3_000 + trio.current_time()) as conversation:
+        await conversation.engine.receive([message("m1", PHONE, SCOPED, timestamp=1_000)])
+        await conversation.engine.receive([changed("s1", old=(PHONE,), new=(NEW_PHONE,), timestamp=2_000)])
+        await conversation.engine.receive([message("m2", PHONE, SCOPED, timestamp=1_500)])
+        await trio.sleep(60)
+        assert {row.to for row in conversation.outbound.rows} == {NEW_PHONE}

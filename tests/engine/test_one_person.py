@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -20,6 +21,7 @@ from engine import (
     User,
 )
 from engine.content import Echo, Edit, Reaction, Revoke, System, Text
+from engine.errors import SendAmbiguous, SendDelayed
 from engine.model import OutgoingKind
 from engine.store import Accept, End, Queue
 from engine.testing import (
@@ -425,10 +427,36 @@ async def test_process_message_under_an_old_id(autojump_clock: MockClock) -> Non
         assert conversation.engine.live_sessions == 1
 
 
+async def test_an_id_that_was_merged_away_still_finds_the_conversation(autojump_clock: MockClock) -> None:
+    """A page that shows it may have been opened before, and a read may be under way at the merge."""
+    async with open_conversation(two_waves()) as conversation:
+        engine = conversation.engine
+        await engine.receive([message("m1", PHONE, timestamp=1_000)])
+        await trio.sleep(10)
+        await engine.receive([message("m2", SCOPED, timestamp=2_000)])
+        await trio.sleep(10)
+        await engine.receive([message("m3", PHONE, SCOPED, timestamp=3_000)])
+        await trio.sleep(10)
+        by_old, by_new = await engine.read_history(PHONE), await engine.read_history(SCOPED)
+        assert [turn.message_id for turn in by_new] == ["m1", "m1", "m2", "m2", "m3", "m3"]
+        assert by_old == by_new
+
+
+async def test_rows_of_an_id_that_was_merged_away_are_found(autojump_clock: MockClock) -> None:
+    """A line that reads its next rows does not take them for sent when its user is moved just then."""
+    store = MemoryStore()
+    async with store.open(lambda committed: None):
+        for at, names in ((1_000, (PHONE,)), (2_000, (SCOPED,))):
+            await store.write([Accept(message=message(f"m{at}", *names, timestamp=at), at=at)])
+        row = OutboxRow(id="r1", user=User(PHONE), kind=OutgoingKind.REPLY, text="for the phone")
+        await store.write([Queue(row)])
+        await store.write([Accept(message=message("m3", PHONE, SCOPED, timestamp=3_000), at=3_000)])
+        [found] = await store.read_unsent(10, user_id=PHONE)
+        assert (found.id, found.user) == ("r1", User(SCOPED))
+
+
 async def test_a_reaction_opens_the_window_in_memory_too(autojump_clock: MockClock) -> None:
     """A reply that waits may be sent after all."""
-    from engine.errors import SendDelayed
-
     trail = Trail()
     async with open_conversation(
         two_waves(), trail=trail, limits=Limits(window_seconds=60.0), now=lambda: 1000.0 + trio.current_time()
@@ -542,3 +570,133 @@ async def test_nothing_is_late_behind_a_revoke_that_asked_for_nothing(autojump_c
         await receive([Message(id="m1", user=User(PHONE), text="go", timestamp=100)])
         await trio.sleep(20)
     assert [e[2] for e in trail.of("answered")] == ["m1"]
+
+
+async def test_what_may_have_been_sent_is_sent_again_to_the_new_number(autojump_clock: MockClock) -> None:
+    """While it waits for a report it is in no line, and its user's address changes all the same."""
+    async with open_conversation(two_waves(), limits=Limits(settle_seconds=5.0)) as conversation:
+        conversation.outbound.failures = [SendAmbiguous("no answer")]
+        await conversation.engine.receive([message("m1", PHONE, SCOPED)])
+        await trio.sleep(7)
+        await conversation.engine.receive([changed("s1", old=(PHONE,), new=(NEW_PHONE,))])
+        await trio.sleep(10)
+        [sent] = conversation.outbound.rows
+        assert (sent.user, sent.to) == (User(PHONE), NEW_PHONE)
+
+
+async def test_what_is_sent_to_one_who_is_somebody_known_goes_to_their_address(
+    autojump_clock: MockClock,
+) -> None:
+    """Both are being sent to: the line of the one who was merged away hears of the new number, too."""
+    async with open_conversation(two_waves()) as conversation:
+        conversation.outbound.failures = [SendDelayed("not now")] * 2
+        await conversation.engine.receive([message("m1", PHONE, timestamp=1_000)])
+        await conversation.engine.receive([message("m2", SCOPED, timestamp=2_000)])
+        await trio.sleep(5.75)
+        await conversation.engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(10)
+        assert [(row.user, row.to) for row in conversation.outbound.rows] == [(User(SCOPED), NEW_PHONE)] * 2
+
+
+@pytest.mark.parametrize("content", [Revoke(message_id="m2"), Edit(message_id="m2", content=Text(body="x"))])
+async def test_what_joined_before_a_restart_may_still_be_changed(
+    autojump_clock: MockClock, content: Revoke | Edit
+) -> None:
+    """It has its fate already, and is worked on all the same: P3, P14."""
+    store = MemoryStore()
+    async with open_conversation(two_waves(), store=store, policy="steer") as conversation:
+        await conversation.send(("m1", "go"))
+        await trio.sleep(1)
+        await conversation.send(("m2", "and that"))
+        await trio.sleep(2)
+        left = left_by_a_crash(store)
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, store=left) as conversation:
+        await conversation.engine.receive([Message(id="m3", user=User(PHONE), text="", content=content)])
+        await trio.sleep(60)
+    told = ("stopped", "m1") if isinstance(content, Revoke) else ("superseded", "m1 by m3")
+    assert trail.of("answered", "ignored", told[0])[0][1:] == told
+
+
+async def test_a_merge_shows_no_typing_of_what_has_just_ended(autojump_clock: MockClock) -> None:
+    """P10: its notifier has stopped, and nobody would ever stop it again."""
+    async with open_conversation(two_waves()) as conversation:
+        engine = conversation.engine
+        await engine.receive([message("m1", SCOPED)])
+        await trio.sleep(60)
+        await engine.receive([message("m2", PHONE)])
+        await trio.sleep(1)
+        notifier = engine.sessions._sessions[PHONE].notifier
+        assert notifier is not None
+        notifier.stop_typing()
+        shown = len(conversation.outbound.typing)
+        await engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(60)
+        assert conversation.outbound.typing[shown:] == []
+
+
+@pytest.mark.parametrize("content", [Revoke(message_id="m2"), Edit(message_id="m2", content=Text(body="x"))])
+async def test_what_is_said_in_a_drain_of_what_waits_for_the_next_start_waits_too(
+    autojump_clock: MockClock, content: Revoke | Edit
+) -> None:
+    """P4: it is not ignored for that nothing works on its message just now."""
+    store = MemoryStore()
+    async with open_conversation(two_waves(), store=store) as conversation:
+        engine = conversation.engine
+        await conversation.send(("m1", "go"))
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drain)
+            await trio.sleep(0.25)
+            other = User("15557654321")
+            await engine.receive([Message(id="m2", user=other, text="old")])
+            await trio.sleep(0.25)
+            await engine.receive([Message(id="m3", user=other, text="new", content=content)])
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, store=store):
+        await trio.sleep(60)
+    fates = trail.of("answered", "ignored", "stopped", "superseded")
+    if isinstance(content, Revoke):
+        assert [each[1:] for each in fates if each[2] != "m1"] == [("stopped", "m2"), ("stopped", "m3")]
+    else:
+        assert [each[1:] for each in fates if each[2] != "m1"] == [
+            ("superseded", "m2 by m3"),
+            ("answered", "m3"),
+        ]
+
+
+async def test_of_two_that_were_left_the_newer_goes_on_too(autojump_clock: MockClock) -> None:
+    """P12, P14: in whatever order they came; what was found before the crash stands."""
+    store = MemoryStore()
+    async with open_conversation(two_waves(), store=store, now=in_time) as conversation:
+        await conversation.engine.receive([message("m1", PHONE, timestamp=2_000)])
+        await conversation.engine.receive([message("m2", SCOPED, timestamp=1_000)])
+        await trio.sleep(1)
+        await conversation.engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(0.25)
+        left = left_by_a_crash(store)
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, store=left, now=in_time):
+        await trio.sleep(60)
+    fates = trail.of("superseded", "answered")
+    assert [each[1:] for each in fates] == [("superseded", "m2 by m1"), ("answered", "m1")]
+
+
+def in_time() -> float:
+    """Shortly after the messages were written."""
+    return 2_000 + trio.current_time()
+
+
+async def test_a_takeover_is_of_the_whole_person(autojump_clock: MockClock) -> None:
+    """Who turns out to be somebody that a person of the business answers is answered by nobody else."""
+    trail = Trail()
+    async with open_conversation(two_waves(), trail=trail, now=in_time) as conversation:
+        engine = conversation.engine
+        echo = Echo(content=Text(body="I am here"))
+        await engine.receive([message("m1", PHONE, timestamp=2_000, content=echo)])
+        await engine.receive([message("m2", SCOPED, timestamp=2_000)])
+        await trio.sleep(1)
+        await engine.receive([changed("s1", old=(PHONE, SCOPED), new=(NEW_PHONE,))])
+        await trio.sleep(60)
+    assert trail.of("cancelled", "answered") == [(2.25, "cancelled", "taken_over")]
+    assert conversation.outbound.texts == []

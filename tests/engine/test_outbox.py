@@ -437,6 +437,42 @@ async def test_a_row_whose_failure_was_not_judged_is_judged_after_a_crash(autoju
     assert outbound.texts == ["1"]
 
 
+async def test_a_failure_that_is_read_and_heard_of_is_judged_once(autojump_clock: MockClock) -> None:
+    """Reports that come while a start reads what was left: in whatever order, what they end is over."""
+    store, outbound = MemoryStore(), RecordingOutbound()
+    rows = [
+        OutboxRow(
+            id=f"r{n}", user=User(f"{ANNA}{n}"), kind=OutgoingKind.REPLY, text="1", state=SendState.SENT
+        )
+        for n in range(20)
+    ]
+    async with store.open(lambda committed: None):
+        await store.write([Queue(row) for row in rows])
+    async with open_conversation(echoing(), outbound=outbound, store=store) as conversation:
+        error = SendRefused("no WhatsApp", 131026)
+        reports = [DeliveryReport(row_id=row.id, delivery=Delivery.FAILED, error=error) for row in rows]
+        await trio.lowlevel.checkpoint()  # the read is under way
+        await conversation.engine.receive([], reports)
+        await trio.sleep(100)
+    assert outbound.texts == []
+
+
+async def test_what_is_dropped_after_its_failure_is_not_sent_again(autojump_clock: MockClock) -> None:
+    """P9: the reply comes while an acknowledgement that was not delivered waits for another attempt."""
+    store, outbound = MemoryStore(), RecordingOutbound()
+    row = OutboxRow(id="r1", user=User(ANNA), kind=OutgoingKind.ACKNOWLEDGEMENT, text="wait")
+    async with open_conversation(echoing(), outbound=outbound, store=store) as conversation:
+        await store.write([Queue(row)])
+        await trio.sleep(1)
+        error = SendDelayed("something went wrong", 131000)
+        report = DeliveryReport(row_id="r1", delivery=Delivery.FAILED, error=error)
+        await conversation.engine.receive([], [report])
+        await trio.sleep(0.5)
+        await conversation.engine.process_message(ANNA, "1")
+        await trio.sleep(100)
+    assert outbound.texts == ["wait", "done: 1"]
+
+
 # What is recorded and told of what was not sent -----------------------------------------------------
 
 

@@ -20,21 +20,32 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from engine import (
     Assistant,
     AssistantError,
+    Button,
+    ButtonsBody,
     Call,
     Context,
+    DocumentBody,
+    Inline,
     Limits,
     Message,
     Outcome,
     Plan,
+    Reply,
     Results,
     ToolContext,
     built_in,
     tool,
 )
+from engine.content import ButtonReply
 from engine.repl import run_repl
 from engine.repl.chat import Chat
+from engine.repl.files import save_file
 from engine.repl.lines import Line, Tone, chat_line
-from engine.repl.terminal import PlainTerminal, PromptTerminal, Terminal
+from engine.repl.live import Bar, Live
+from engine.repl.prompt import PromptTerminal
+from engine.repl.screen import RichScreen
+from engine.repl.script import TimedLine
+from engine.repl.terminal import PlainTerminal, ScriptedTerminal, Terminal
 from engine.testing import scripted_assistant, sleeping_tool
 
 # The fake ------------------------------------------------------------------------------------------
@@ -50,9 +61,14 @@ class FakeTerminal:
     script: Sequence[tuple[float, str]] = ()
     interactive: bool = False
     shown: list[str] = attrs.field(factory=list)
+    # What was under way, each time that it changed, and when.
+    moved: list[tuple[float, Live]] = attrs.field(factory=list)
 
     def show(self, line: Line) -> None:
         self.shown.append(line.text)
+
+    def show_live(self, live: Live) -> None:
+        self.moved.append((trio.current_time(), live))
 
     @asynccontextmanager
     async def lines(self) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
@@ -107,7 +123,15 @@ def _prompt(texts: Sequence[str], *, ends: bool) -> Bench:
         yield PromptTerminal(), shown.getvalue
 
 
-every_terminal = pytest.mark.parametrize("open_bench", [_fake, _plain, _prompt])
+@contextmanager
+def _scripted(texts: Sequence[str], *, ends: bool) -> Bench:
+    script = [TimedLine(0.0, text) for text in texts] + ([] if ends else [TimedLine(math.inf, "")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", shown := io.StringIO())
+        yield ScriptedTerminal(RichScreen(), script), shown.getvalue
+
+
+every_terminal = pytest.mark.parametrize("open_bench", [_fake, _plain, _prompt, _scripted])
 
 
 @every_terminal
@@ -139,6 +163,21 @@ async def test_a_terminal_shows_a_line_in_every_tone_while_it_reads(open_bench) 
                 terminal.show(Line(f"a {tone} line ✓", tone))
         text = shown()
     assert [f"a {tone} line ✓" in text for tone in Tone] == [True] * len(Tone)
+
+
+@every_terminal
+async def test_a_terminal_shows_lines_while_something_is_under_way(open_bench) -> None:
+    """They stand there when it is not any more; and what was never under way can end, too."""
+    with open_bench([], ends=False) as (terminal, shown):
+        terminal.show_live(Live())
+        async with terminal.lines():
+            terminal.show_live(Live(runs=True))
+            terminal.show_live(Live(runs=True, bars=(Bar("who", trio.current_time(), 10.0),)))
+            terminal.show(Line("a line"))
+            terminal.show_live(Live())
+        terminal.show_live(Live())
+        text = shown()
+    assert "a line" in text
 
 
 # The real ones' own --------------------------------------------------------------------------------
@@ -231,7 +270,7 @@ async def test_it_says_at_once_that_nothing_is_kept(autojump_clock) -> None:
     """Before the first line: whoever expects a memory is told."""
     terminal = FakeTerminal()
     assert await _talk(terminal) == (0, [])
-    assert "Nothing is kept" in terminal.shown[0]
+    assert "is not kept" in terminal.shown[0]
 
 
 async def test_a_pipe_is_a_whole_conversation(autojump_clock) -> None:
@@ -463,6 +502,127 @@ async def test_what_an_interrupted_request_found_out_is_not_looked_for_again(aut
     )
 
 
+# Replies that are more than words -------------------------------------------------------------------
+
+_FILE = Inline("Hanukkah.ics", b"BEGIN:VCALENDAR", "text/calendar")
+_DAYS = ButtonsBody("Which day?", [Button("mon", "Monday"), Button("tue", "Tuesday")])
+
+
+def _replying(**replies: Reply | list[Reply]) -> tuple[Assistant, list[Message]]:
+    """An assistant that answers a text, or the id of a choice, with these; and what it was asked."""
+    asked = []
+
+    async def respond(message: Message, results: Results, context: Context) -> Reply | list[Reply]:
+        asked.append(message)
+        return replies[message.choice.id if message.choice else message.text]
+
+    return attrs.evolve(scripted_assistant(Plan(), tools=[]), responder=respond, tools=[]), asked
+
+
+def _talked(shown: Sequence[str]) -> list[str]:
+    return [text for text in shown if text != "     plan    nothing to call"]
+
+
+async def test_a_number_taps_the_choice_of_the_newest_reply(autojump_clock) -> None:
+    """The assistant gets what WhatsApp would send it: the choice, on the message that offered it."""
+    assistant, asked = _replying(hello=Reply(_DAYS), tue=Reply("Tuesday it is."), **{"2": Reply("Two?")})
+    code, shown = await _talk(FakeTerminal([(0, "hello"), (1, "2"), (2, "2")]), assistant)
+    assert (code, _talked(shown)) == (
+        0,
+        [
+            "you> hello",
+            "bot> Which day?\n       1  Monday\n       2  Tuesday",
+            "you> 2",
+            "     tapped  Tuesday",
+            "bot> Tuesday it is.",
+            "you> 2",
+            "bot> Two?",
+        ],
+    )
+    assert [message.text for message in asked] == ["hello", "Tuesday", "2"]
+    assert asked[1].choice == ButtonReply(id="tue", title="Tuesday")
+    assert asked[1].quoted is not None
+    assert asked[1].quoted.message_id
+    assert (asked[2].choice, asked[2].quoted) == (None, None)
+
+
+async def test_a_tap_can_be_taken_back_by_another(autojump_clock) -> None:
+    """Until a new reply is there the choices stay, as buttons do."""
+
+    async def respond(message: Message, results: Results, context: Context) -> Reply:
+        return Reply(f"{message.text} it is.") if message.choice else Reply(_DAYS)
+
+    assistant = attrs.evolve(scripted_assistant(_PLAN, tools=[_look]), responder=respond)
+    code, shown = await _talk(FakeTerminal([(0, "hello"), (5, "1"), (6, "2")]), assistant)
+    assert (code, [text for text in shown if text.startswith("     tapped")], shown[-1]) == (
+        0,
+        ["     tapped  Monday", "     tapped  Tuesday"],
+        "bot> Tuesday it is.",
+    )
+
+
+async def test_the_messages_of_one_reply_are_numbered_on(autojump_clock) -> None:
+    """Choices and files alike; the next reply's choices begin anew, its files do not."""
+    both = [Reply(DocumentBody(_FILE)), Reply(_DAYS), Reply(ButtonsBody("Sure?", [Button("no", "No")]))]
+    assistant, asked = _replying(hello=both, no=both)
+    _code, shown = await _talk(FakeTerminal([(0, "hello"), (60, "3"), (120, "1")]), assistant)
+    shown = [text for text in _talked(shown) if text.startswith("bot>")]
+    assert shown[:6] == [
+        "bot> [document Hanukkah.ics, 15 bytes; /save 1 keeps it]",
+        "bot> Which day?\n       1  Monday\n       2  Tuesday",
+        "bot> Sure?\n       3  No",
+        "bot> [document Hanukkah.ics, 15 bytes; /save 2 keeps it]",
+        "bot> Which day?\n       1  Monday\n       2  Tuesday",
+        "bot> Sure?\n       3  No",
+    ]
+    assert [message.text for message in asked] == ["hello", "No", "Monday"]
+
+
+async def test_a_reply_shows_what_it_quotes(autojump_clock) -> None:
+    """Above it, as a phone does."""
+    assistant, _asked = _replying(hello=Reply("Hi", reply_to="line-1"))
+    _code, shown = await _talk(FakeTerminal([(0, "hello")]), assistant)
+    assert shown[-1] == "bot> ↩ hello\n     Hi"
+
+
+async def test_a_file_is_saved_under_its_name_or_where_it_is_told(
+    autojump_clock, tmp_path, monkeypatch
+) -> None:
+    """And never over one that is there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assistant, _asked = _replying(hello=Reply(DocumentBody(_FILE)))
+    script = ["hello", "/save 1", "/save 1", "/save 1 my calendar.ics", "/save 1 folder", "/save 1 no/where"]
+    _code, shown = await _talk(FakeTerminal(list(enumerate(script))), assistant)
+    assert [text for text in shown if not text.startswith("you>")][2:] == [
+        "     saved   Hanukkah.ics",
+        "     Hanukkah.ics is there already; name another: /save 1 PATH",
+        "     saved   my calendar.ics",
+        "     saved   folder/Hanukkah.ics",
+        "     no/where cannot be written: No such file or directory",
+    ]
+    saved = ["Hanukkah.ics", "folder/Hanukkah.ics", "my calendar.ics"]
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.ics")) == saved
+    assert [(tmp_path / name).read_bytes() for name in saved] == [b"BEGIN:VCALENDAR"] * 3
+
+
+@pytest.mark.parametrize("name", ["../up.txt", "/up.txt", "a/b/up.txt", "up\x00.txt"])
+async def test_the_name_of_a_file_is_no_way_into_another_folder(name, tmp_path) -> None:
+    """An assistant may have it from anywhere."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert await save_file(Inline(name, b"a"), str(folder)) == trio.Path(folder / "up.txt")
+    assert [path.name for path in tmp_path.rglob("*.txt")] == ["up.txt"]
+
+
+@pytest.mark.parametrize("line", ["/save", "/save 0", "/save 2", "/save x", "/save -1"])
+async def test_saving_what_is_not_there_says_how_to(autojump_clock, line) -> None:
+    """One file came; its number is 1."""
+    assistant, _asked = _replying(hello=Reply(DocumentBody(_FILE)))
+    _code, shown = await _talk(FakeTerminal([(0, "hello"), (1, line)]), assistant)
+    assert shown[-1] == ("     write /save NUMBER, or /save NUMBER PATH, with the number of a file that came")
+
+
 # The commands ---------------------------------------------------------------------------------------
 
 
@@ -496,7 +656,9 @@ async def test_help_names_every_command_and_an_unknown_one_is_told(autojump_cloc
             "     /stop      end what runs, after the wave under way; drop what waits",
             "                (or write stop, cancel, para, arrête … and nothing else)",
             "     /history   show what was said so far",
+            "     /save      keep a file that came: /save NUMBER, or /save NUMBER PATH",
             "     /quit      leave, as Ctrl-D does, or Ctrl-C with nothing typed",
+            "     NUMBER     tap the choice of that number under the newest reply",
             "you> /stpo",
             "     there is no command /stpo; /help lists them",
         ],
@@ -528,7 +690,7 @@ async def test_quitting_with_nothing_under_way_says_nothing(autojump_clock) -> N
 async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -> None:
     """Ctrl-D at a prompt is a wish to leave; the end of a pipe is not.  What was typed is not echoed."""
     code, shown = await _talk(FakeTerminal([(0, "Passover"), (1, "")], interactive=True))
-    assert (code, [text for text in shown if text != "     typing…"]) == (
+    assert (code, shown) == (
         0,
         [
             _PLANNED,
@@ -541,21 +703,32 @@ async def test_a_person_who_leaves_does_not_wait_for_the_reply(autojump_clock) -
     )
 
 
-@pytest.mark.parametrize(("interactive", "times"), [(True, 2), (False, 0)])
-async def test_typing_is_shown_to_a_person_until_there_is_a_plan(autojump_clock, interactive, times) -> None:
-    """The engine repeats it; from the plan on, the lines about it say more."""
-    slow = sleeping_tool("slow", 50.0)
-    assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow], planning_seconds=30.0)
-    _code, shown = await _talk(FakeTerminal([(0, "Passover"), (200, "")], interactive), assistant)
-    shown = [text for text in shown if not text.startswith("you>")]
-    assert shown[:times] == ["     typing…"] * times
-    assert shown[times:] == [
-        "     plan    [slow]",
-        "     wave 1  slow",
-        "       ✓ slow  50.0 s",
-        "     wave 1  finished in 50.0 s",
-        "bot> done: Passover",
+async def test_a_terminal_is_told_what_is_under_way_from_the_first_thought_to_the_reply(
+    autojump_clock,
+) -> None:
+    """A bar for each call of the wave, with the seconds that its tool may take; nothing after the end."""
+    terminal = FakeTerminal([(0, "Passover")])
+    assistant = scripted_assistant(_PLAN, tools=[_look], planning_seconds=1.0)
+    await _talk(terminal, assistant)
+    assert terminal.moved == [
+        (0, Live(runs=True)),
+        (1, Live(runs=True, bars=(Bar("who", 1),))),
+        (1, Live(runs=True, bars=(Bar("who", 1, _look.timeout),))),
+        (3, Live(runs=True)),
+        (3, Live(runs=True, bars=(Bar("when", 3),))),
+        (3, Live(runs=True, bars=(Bar("when", 3, _look.timeout),))),
+        (5, Live(runs=True)),
+        (5, Live()),
+        (5, Live()),
     ]
+
+
+async def test_while_leaving_nothing_moves_any_more(autojump_clock) -> None:
+    """The prompt is gone, and with it the place for what moves; the lines still come."""
+    terminal = FakeTerminal([(0, "Passover"), (1, "/quit")])
+    await _talk(terminal)
+    assert terminal.moved[-1] == (1, Live())
+    assert "       ✓ who  2.0 s" in terminal.shown
 
 
 @pytest.mark.parametrize("interactive", [True, False])

@@ -18,7 +18,10 @@ import trio.testing
 from engine import Call, Plan, tool
 from engine.__main__ import main
 from engine.repl import run_repl
-from engine.repl.terminal import PROMPT, PlainTerminal, PromptTerminal, find_terminal
+from engine.repl.prompt import PROMPT, PromptTerminal
+from engine.repl.screen import RichScreen
+from engine.repl.script import TimedLine
+from engine.repl.terminal import PlainTerminal, ScriptedTerminal, find_terminal
 from engine.testing import scripted_assistant, sleeping_tool
 
 # Not a bound on how fast anything is: only so that a hanging test ends.
@@ -67,10 +70,10 @@ class Screen:
 
 
 @contextmanager
-def _on_a_terminal(*arguments: str) -> Iterator[Screen]:
+def _on_a_terminal(*arguments: str, **variables: str) -> Iterator[Screen]:
     keys, terminal = pty.openpty()
     # Nobody answers the question where the cursor is.
-    environment = os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    environment = os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"} | variables
     process = subprocess.Popen(  # our own interpreter
         [sys.executable, *arguments],
         stdin=terminal,
@@ -136,6 +139,81 @@ def test_a_signal_at_the_prompt_leaves_with_the_code_that_shells_know() -> None:
         assert b"Traceback" not in screen.seen
 
 
+def test_the_up_arrow_recalls_what_was_typed_in_an_earlier_run(tmp_path) -> None:
+    """Where the XDG Base Directory Specification wants it."""
+    here = {"XDG_STATE_HOME": str(tmp_path)}
+    with _on_a_terminal("-m", "web", "repl", **here) as screen:
+        screen.wait_for(_PROMPT)
+        screen.type(b"/history\r")
+        screen.wait_for("nothing has been said")
+        screen.type(b"\x04")
+        assert screen.wait_for_exit() == 0
+    assert (tmp_path / "midstream" / "history").exists()
+    with _on_a_terminal("-m", "web", "repl", **here) as screen:
+        screen.wait_for(_PROMPT)
+        screen.type(b"\x1b[A")
+        screen.wait_for("/history")
+        screen.type(b"\r")
+        screen.wait_for("nothing has been said")
+        screen.type(b"\x04")
+        assert screen.wait_for_exit() == 0
+
+
+def test_a_call_has_a_bar_while_it_runs() -> None:
+    """With the seconds that it may take; and its own line in the end."""
+    with _on_a_terminal("-c", _SLOW_REPL) as screen:
+        screen.wait_for(_PROMPT)
+        screen.type(b"Passover\r")
+        screen.wait_for("of 2000 s")
+        screen.wait_for(_PROMPT)
+
+
+# Scripts -------------------------------------------------------------------------------------------
+
+
+def test_a_script_is_played_on_a_terminal_with_its_bars_and_ends(tmp_path) -> None:
+    """Nobody types; the last answer is waited for."""
+    script = tmp_path / "demo.txt"
+    script.write_text("0 Check Hanukkah\n+1.2 Actually Passover\n")
+    with _on_a_terminal("-m", "engine", "--script", str(script)) as screen:
+        screen.wait_for("you> Check Hanukkah")
+        screen.wait_for("of 11 s")
+        screen.wait_for("you> Actually Passover")
+        screen.wait_for("bot> Passover")
+        assert screen.wait_for_exit() == 0
+
+
+def test_ctrl_c_ends_a_script(tmp_path) -> None:
+    """At the boundary, as a signal does: there is no prompt."""
+    script = tmp_path / "demo.txt"
+    script.write_text("0 Check Hanukkah\n+1000 Actually Passover\n")
+    with _on_a_terminal("-m", "engine", "--script", str(script)) as screen:
+        screen.wait_for("wave 1")
+        screen.process.send_signal(signal.SIGINT)
+        screen.wait_for("suspended at the boundary after wave 1")
+        assert screen.wait_for_exit() == 130
+        assert b"Traceback" not in screen.seen
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(["engine"], "python -m engine"), (["web", "repl"], "midstream")]
+)
+def test_a_script_that_cannot_be_played_is_refused_in_one_line(tmp_path, module, name) -> None:
+    """With the code of a wrong command line."""
+    script = tmp_path / "demo.txt"
+    script.write_text("2 a\nb\n")
+    done = subprocess.run(  # our own interpreter
+        [sys.executable, "-m", *module, "--script", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=_HANG_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{name}: {script}:2: no time at its beginning; ")
+    assert done.stderr.count("\n") == 1
+
+
 # Pipes ---------------------------------------------------------------------------------------------
 
 
@@ -161,7 +239,8 @@ def test_a_pipe_takes_every_line_and_ends_with_code_0() -> None:
     replies = [line for line in lines if line.startswith("bot> ")]
     assert replies[0] == "bot> Got it! Switching to your new request..."
     assert replies[1].startswith("bot> Passover")
-    assert len(replies) == 2
+    # The calendar file.
+    assert len(replies) == 3
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
@@ -209,8 +288,8 @@ def _stdin(content: bytes, *, ends: bool) -> Iterator[None]:
 def test_main_talks_to_the_almanac(capsys) -> None:
     """What `python -m engine` runs; with nothing to read it says hello and ends well."""
     with _stdin(b"", ends=True):
-        assert main() == 0
-    assert "Nothing is kept" in capsys.readouterr().out
+        assert main([]) == 0
+    assert "is not kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -275,3 +354,16 @@ def test_only_a_terminal_on_both_sides_gets_a_prompt(monkeypatch, terminals, ter
     monkeypatch.setattr("os.isatty", terminals.__contains__)
     monkeypatch.setenv("TERM", term)
     assert type(find_terminal()) is kind
+
+
+@pytest.mark.parametrize(
+    ("terminals", "term", "moves"),
+    [({0, 1}, "xterm", True), ({1}, "xterm", True), ({0, 1}, "dumb", False), ({0}, "xterm", False)],
+)
+def test_a_script_has_bars_wherever_it_is_shown_on_a_terminal(monkeypatch, terminals, term, moves) -> None:
+    """Where its input comes from does not matter: nobody types."""
+    monkeypatch.setattr("os.isatty", terminals.__contains__)
+    monkeypatch.setenv("TERM", term)
+    terminal = find_terminal([TimedLine(0, "Check Hanukkah")])
+    assert isinstance(terminal, ScriptedTerminal)
+    assert type(terminal.screen) is (RichScreen if moves else PlainTerminal)

@@ -1042,6 +1042,7 @@ async def test_what_version_1_left_is_still_there(version_1: Path) -> None:
                         UnfinishedOperation(
                             operation_id="o1",
                             message=m1,
+                            burst=(m1,),
                             phase=Phase.IN_WAVE,
                             interrupted_by="m2",
                             reason=Reason.NEW_MESSAGE,
@@ -1058,6 +1059,7 @@ async def test_what_version_1_left_is_still_there(version_1: Path) -> None:
                         UnfinishedOperation(
                             operation_id="o2",
                             message=b1,
+                            burst=(b1,),
                             phase=Phase.AT_BOUNDARY,
                             interrupted_by="",
                             reason=Reason.STOPPED,

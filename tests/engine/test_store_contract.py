@@ -422,7 +422,7 @@ async def test_messages_join_an_operation_with_the_plan_that_saw_them(kept: Kept
     )
     assert (await kept.operation("o1")).burst == (m1, m2)
     (left,) = await kept.store.read_unfinished()
-    assert (left.operations[0].message, left.operations[0].others) == (m1, ())
+    assert (left.operations[0].message, left.operations[0].burst) == (m1, (m1, m2))
     assert left.waiting == (heard(m3, burst="m2"),)
     # Together with the burst that it began with.
     await kept.write(Planned(operation_id="o1", round=2, calls=(), joined=("m3",)))
@@ -612,11 +612,14 @@ async def test_what_was_left_comes_by_user_in_the_order_of_the_inbox(kept: Kept)
     o1 = UnfinishedOperation(
         operation_id="o1",
         message=m1,
+        burst=(m1,),
         phase=Phase.IN_WAVE,
         interrupted_by="m2",
         reason=Reason.NEW_MESSAGE,
     )
-    o4 = UnfinishedOperation(operation_id="o4", message=m4, phase=Phase.PLANNING, interrupted_by=None)
+    o4 = UnfinishedOperation(
+        operation_id="o4", message=m4, burst=(m4,), phase=Phase.PLANNING, interrupted_by=None
+    )
     assert await kept.store.read_unfinished() == (
         Unfinished(waiting=(heard(m0), heard(m3))),
         Unfinished(operations=(o1,), waiting=(heard(m2), heard(m5))),
@@ -625,11 +628,11 @@ async def test_what_was_left_comes_by_user_in_the_order_of_the_inbox(kept: Kept)
 
 
 async def test_an_operation_is_left_with_the_messages_it_works_on(kept: Kept) -> None:
-    """P14: those of its burst that have no fate yet do not wait for another; why it ends is known."""
+    """P14: all of its burst, those with a fate too: each may be taken back yet; why it ends is known."""
     m1, m2, m3, waits = await kept.accept(message("m1"), message("m2"), message("m3"), message("m4"))
     await kept.write(Begin(operation_id="o1", message=m3, at=SECOND, burst=("m1", "m2", "m3")))
     left = UnfinishedOperation(
-        operation_id="o1", message=m3, phase=Phase.PLANNING, interrupted_by=None, others=(m1, m2)
+        operation_id="o1", message=m3, phase=Phase.PLANNING, interrupted_by=None, burst=(m1, m2, m3)
     )
     still = heard(waits, burst="m1")
     assert await kept.store.read_unfinished() == (Unfinished(operations=(left,), waiting=(still,)),)
@@ -638,16 +641,14 @@ async def test_an_operation_is_left_with_the_messages_it_works_on(kept: Kept) ->
         Settle("m1", Merged("m3")),
         Interrupt(operation_id="o1", by="", reason=Reason.STOPPED, undo=True),
     )
-    left = attrs.evolve(
-        left, phase=Phase.AT_BOUNDARY, interrupted_by="", reason=Reason.STOPPED, undo=True, others=(m2,)
-    )
+    left = attrs.evolve(left, phase=Phase.AT_BOUNDARY, interrupted_by="", reason=Reason.STOPPED, undo=True)
     assert await kept.store.read_unfinished() == (Unfinished(operations=(left,), waiting=(still,)),)
     await kept.write(
         UndoIntended(operation_id="o1", call_id="a", at=SECOND),
         Settle("m2", Stopped()),
         Settle("m4", Stopped()),
     )
-    left = attrs.evolve(left, phase=Phase.UNDOING, others=())
+    left = attrs.evolve(left, phase=Phase.UNDOING)
     assert await kept.store.read_unfinished() == (Unfinished(operations=(left,)),)
 
 
@@ -1676,6 +1677,7 @@ async def test_what_an_earlier_engine_left_is_still_there(closed: Store) -> None
         o1 = UnfinishedOperation(
             operation_id="o1",
             message=m1,
+            burst=(m1,),
             phase=Phase.IN_WAVE,
             interrupted_by="",
             reason=Reason.DEADLINE,

@@ -3,18 +3,21 @@
 The store was left with a reply that was not sent; the next process begins a day and an hour later.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
-from engine import Answered, Limits, MemoryStore, Message, OutboxRow, Plan, User
+from engine import Answered, Engine, Limits, MemoryStore, Message, OutboxRow, Plan, User
+from engine.errors import SendDelayed, SendError
 from engine.events import OutgoingGivenUp
-from engine.model import OutgoingKind
+from engine.model import OutgoingKind, SendState, TypingSignal
 from engine.replies import Reply, TemplateBody
 from engine.store import Accept, Queue, Settle
-from engine.testing import open_conversation, scripted_assistant
+from engine.testing import RecordingOutbound, open_conversation, scripted_assistant
 
 ANNA = User("15551234567")
 DAY = 86_400
@@ -91,3 +94,54 @@ async def test_whoever_has_written_again_is_answered_freely(autojump_clock: Mock
     store = await left_with(row("r1"))
     again = Message(id="m2", user=ANNA, text="well?", timestamp=WROTE_AT + 25 * 3_600)
     assert await sent_after(25 * 3_600, store, template=None, heard=[again]) == ([("r1", None)], [])
+
+
+@asynccontextmanager
+async def two_days_later(
+    store: MemoryStore, *failures: SendError
+) -> AsyncIterator[tuple[Engine, list[object]]]:
+    """An engine on what was left, and the bodies of the requests for r1, of which the first fail so."""
+    outbound, tried = RecordingOutbound(failures=list(failures)), []
+
+    async def out(outgoing: OutboxRow | TypingSignal) -> str:
+        if isinstance(outgoing, OutboxRow) and outgoing.id == "r1":
+            tried.append(outgoing.body)
+        return await outbound(outgoing)
+
+    async with open_conversation(
+        scripted_assistant(Plan(), tools=[]),
+        store=store,
+        outbound=out,
+        limits=Limits(window_seconds=DAY),
+        template=TEMPLATE,
+        now=lambda: WROTE_AT + 2 * DAY,
+    ) as conversation:
+        yield conversation.engine, tried
+
+
+LATER = Message(id="m2", user=ANNA, text="hello?", timestamp=WROTE_AT + 2 * DAY)
+
+
+async def test_what_waited_for_a_report_is_no_template_once_its_user_has_written(
+    autojump_clock: MockClock,
+) -> None:
+    """It may have been sent, and is in no line meanwhile."""
+    store = await left_with(attrs.evolve(row("r1"), state=SendState.SENDING))
+    async with two_days_later(store) as (engine, tried):
+        await trio.sleep(1)
+        await engine.receive([LATER])
+        await trio.sleep(600)
+    assert tried == [None]
+
+
+async def test_a_template_that_did_not_come_is_tried_again_and_then_the_reply_itself(
+    autojump_clock: MockClock,
+) -> None:
+    """Once its user has written, it may be sent as it is."""
+    store = await left_with(row("r1"))
+    async with two_days_later(store, SendDelayed("not now"), SendDelayed("not now")) as (engine, tried):
+        await trio.sleep(3)
+        assert tried == [TEMPLATE, TEMPLATE]
+        await engine.receive([LATER])
+        await trio.sleep(600)
+    assert tried == [TEMPLATE, TEMPLATE, None]

@@ -342,6 +342,92 @@ OTHERS: Final[Mapping[str, Fault]] = {
     ),
 }
 
+# What WhatsApp brings: changed minds of other kinds, other people, other names.
+ON_WHATSAPP: Final[Mapping[str, Fault]] = {
+    "an edit of what is worked on is ignored": _fault(
+        4, ("sessions.py", "elif not (is_worked_on or is_recovered):", "elif not is_recovered:")
+    ),
+    "what is edited while it waits runs as well": _fault(
+        3, ("sessions.py", "            session.waiting.remove([waiting])\n", "            pass\n")
+    ),
+    "a revoke stops nothing": _fault(
+        3,
+        (
+            "sessions.py",
+            "            self._interrupt(session, operation, Reason.STOPPED, message.id)\n",
+            "            pass\n",
+        ),
+    ),
+    "a takeover lets what runs go on": _fault(
+        3,
+        (
+            "runtime.py",
+            "                self.sessions.take_over(settled.message.user.id)\n",
+            "                pass\n",
+        ),
+    ),
+    "a takeover silences nobody": _fault(
+        3, ("store/sqlite/changes.py", "(Ignored(TAKEN_OVER) if silent_until > change.at else None)", "None")
+    ),
+    "what is old is run": _fault(12, ("arrivals.py", "    if age > stale_seconds:\n", "    if False:\n")),
+    "a reaction is a request": _fault(
+        4, ("arrivals.py", "    Kind.REACTION: Effect.NOTHING,\n", "    Kind.REACTION: Effect.ASKS,\n")
+    ),
+    "two who are one begin before both have ended": _fault(
+        1,
+        (
+            "runner.py",
+            "            await session.joining.has_ended.wait()\n",
+            "            await trio.sleep(0)\n",
+        ),
+    ),
+    "of two who are one the older goes on": _fault(
+        3, ("sessions.py", "*ending, goes_on = sorted(sessions, key=_age)", "*ending, goes_on = sessions")
+    ),
+    "of two who are one both go on": _fault(
+        3,
+        (
+            "sessions.py",
+            "            self._interrupt(ends, operation, Reason.NEW_MESSAGE, by,"
+            " undo=self._undoes(ends, newer))\n",
+            "            pass\n",
+        ),
+    ),
+    "what waits is lost with the user it was of": _fault(
+        10,
+        (
+            "sessions.py",
+            "        ends.waiting.hand_over(goes_on.waiting)\n",
+            "        ends.waiting.clear()\n",
+        ),
+    ),
+    "the old number is written to": _fault(
+        11, ("runtime.py", "            self._outbox.readdress(", "            (lambda *_: None)(")
+    ),
+    "words are sent when only a template may be": _fault(
+        9, ("outbox.py", "TemplateBody) or late <= self._limits.window_seconds:", "TemplateBody) or True:")
+    ),
+    "only the first of several replies is recorded": _fault(
+        8, ("orchestrator.py", "for reply in replies for row", "for reply in replies[:1] for row")
+    ),
+    "what comes late makes an old number its user's again": _fault(
+        11,
+        (
+            "store/sqlite/identity.py",
+            "    before = _before(connection, identity.names, message.timestamp)\n",
+            "    before: dict[str, str] = {}\n",
+        ),
+    ),
+    "somebody's history stays with the id they had": _fault(
+        7,
+        (
+            "store/sqlite/identity.py",
+            '        "UPDATE messages SET user_id = :winner WHERE user_id = :loser AND fate IS NOT NULL",\n',
+            "",
+        ),
+    ),
+}
+
 # Bugs that it has found, put back.
 FOUND: Final[Mapping[str, Fault]] = {
     "a commit that was written is undone": _fault(
@@ -381,6 +467,30 @@ FOUND: Final[Mapping[str, Fault]] = {
     "an undo forgets what a crash cut short": _fault(
         6, ("recovery.py", "        for call in operation.to_finish:\n", "        for call in ():\n")
     ),
+    "what waits for a report goes to the old number": _fault(
+        11,
+        (
+            "outbox.py",
+            """        for letter in self._of_user.get(user_id, {}).values():
+            letter.row = attrs.evolve(letter.row, address=address)
+""",
+            """        line = self._lines.get(user_id)
+        for letter in line.letters if line else ():
+            letter.row = attrs.evolve(letter.row, address=address)
+""",
+        ),
+    ),
+    "what joined before a restart is not known to be worked on": _fault(
+        3,
+        (
+            "sessions.py",
+            "tuple(each.with_media_from(self.media) for each in left.burst)",
+            "(message,)",
+        ),
+    ),
+    "what is said in a drain of what waits is ignored": _fault(
+        3, ("sessions.py", "        if other_id in self._left:", "        if False:")
+    ),
 }
 
-FAULTS: Final[Mapping[str, Fault]] = {**NAMED, **OTHERS, **FOUND}
+FAULTS: Final[Mapping[str, Fault]] = {**NAMED, **OTHERS, **ON_WHATSAPP, **FOUND}

@@ -1,5 +1,6 @@
 """The simulator holds every promise against the engine, in any world, and the same way each time."""
 
+import math
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from engine import POLICIES
 from engine.simulation import Broken, Ledger, Report, make_scenario, shrink, simulate
 from engine.simulation.command import failure_lines, run_seeds
-from engine.simulation.scenario import Scenario
+from engine.simulation.scenario import Scenario, What
 from web.__main__ import main
 
 SEEDS_OF_EACH = 40
@@ -69,6 +70,31 @@ def test_the_worlds_hold_what_they_are_for() -> None:
     for scenario in scenarios:
         fates.update(entry.more[0] for entry in simulate(scenario).ledger.of("fate"))
     assert set(fates) >= {"answered", "superseded", "merged", "rejected", "stopped", "ignored", "failed"}
+
+
+def test_half_of_the_worlds_are_on_whatsapp() -> None:
+    """What was changed was waited for or worked on; people were found to be one while both had something."""
+    reports = [simulate(make_scenario(seed)) for seed in range(120)]
+    said = {id: said for report in reports for id, said in report.scenario.said.items()}
+    on_whatsapp = [report for report in reports if any(each.names for each in report.scenario.said.values())]
+    assert 30 < len(on_whatsapp) < 60
+    assert {each.what for each in said.values()} == set(What)
+    assert any(report.scenario.limits.stale_seconds < math.inf for report in reports)
+    ledgers = [(report.scenario.said, report.ledger) for report in reports]
+    fates = {(said[entry.key].what, entry.more[0]) for said, ledger in ledgers for entry in ledger.of("fate")}
+    assert fates >= {
+        (What.SAYS, "ignored"),
+        (What.EDITS, "answered"),
+        (What.EDITS, "ignored"),
+        (What.REVOKES, "stopped"),
+        (What.REVOKES, "ignored"),
+    }
+    interruptions = {entry.more[0] for _, ledger in ledgers for entry in ledger.of("interrupted")}
+    assert interruptions >= {"new_message_received", "user_stopped", "taken_over"}
+    assert sum(len(report.ledger.of("moved")) for report in reports) > 10
+    is_template = {entry.more[-1] for _, ledger in ledgers for entry in ledger.of("request")}
+    assert is_template == {True, False}
+    assert {each.work.answers for each in said.values()} == {1, 2, 3}
 
 
 def test_a_calm_world_has_only_people_in_it() -> None:

@@ -22,18 +22,21 @@ from engine.testing import (
     sleeping_tool,
 )
 from web.app import BODY_BYTES_MAX, create_app
+from web.doors import door_of
 from web.settings import load_settings
 from web.whatsapp.signature import SIGNATURE_HEADER, sign
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 SECRET = "the app secret"  # noqa: S105
-SETTINGS = load_settings(
-    {
-        "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
-        "WHATSAPP_ACCESS_TOKEN": "token",
-        "WHATSAPP_APP_SECRET": SECRET,
-        "WHATSAPP_VERIFY_TOKEN": "the verify token",
-    }
+DOOR = door_of(
+    load_settings(
+        {
+            "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
+            "WHATSAPP_ACCESS_TOKEN": "token",
+            "WHATSAPP_APP_SECRET": SECRET,
+            "WHATSAPP_VERIFY_TOKEN": "the verify token",
+        }
+    )
 )
 ROUTE = "/webhook/whatsapp"
 
@@ -62,7 +65,7 @@ class Bench:
 @asynccontextmanager
 async def open_bench(assistant: Assistant | None = None, **options: Any) -> AsyncIterator[Bench]:
     async with open_conversation(assistant or quick(), **options) as conversation:
-        app = create_app(conversation.engine, SETTINGS)
+        app = create_app(conversation.engine, DOOR)
         yield Bench(conversation, app.test_client())
 
 

@@ -15,17 +15,20 @@ from werkzeug.datastructures import Headers
 from engine import Plan
 from engine.testing import open_conversation, scripted_assistant
 from web.app import BODY_BYTES_MAX, create_app
+from web.doors import door_of
 from web.settings import load_settings
 from web.whatsapp.signature import SIGNATURE_HEADER, sign
 
 SECRET = "the app secret"  # noqa: S105
-SETTINGS = load_settings(
-    {
-        "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
-        "WHATSAPP_ACCESS_TOKEN": "token",
-        "WHATSAPP_APP_SECRET": SECRET,
-        "WHATSAPP_VERIFY_TOKEN": "the verify token",
-    }
+DOOR = door_of(
+    load_settings(
+        {
+            "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
+            "WHATSAPP_ACCESS_TOKEN": "token",
+            "WHATSAPP_APP_SECRET": SECRET,
+            "WHATSAPP_VERIFY_TOKEN": "the verify token",
+        }
+    )
 )
 ROUTE = "/webhook/whatsapp"
 MILLION: Final = 1_000_000
@@ -109,7 +112,7 @@ UNREADABLE: Final[dict[str, Callable[[], bytes]]] = {
 async def replies_to(body: bytes) -> list[str]:
     """What the user is told after this body, which must be taken."""
     async with open_conversation(scripted_assistant(Plan(), tools=[])) as conversation:
-        client = create_app(conversation.engine, SETTINGS).test_client()
+        client = create_app(conversation.engine, DOOR).test_client()
         response = await client.post(ROUTE, data=body, headers={SIGNATURE_HEADER: sign(body, SECRET)})
         assert (response.status_code, await response.get_data()) == (200, b"")
         await trio.sleep(60)
@@ -146,7 +149,7 @@ async def test_a_bomb_that_is_not_signed_is_not_read(
     monkeypatch.setattr("web.whatsapp.payloads.read_json", read)
     body = (READ | UNREADABLE)[bomb]()
     async with open_conversation(scripted_assistant(Plan(), tools=[])) as conversation:
-        client = create_app(conversation.engine, SETTINGS).test_client()
+        client = create_app(conversation.engine, DOOR).test_client()
         response = await client.post(ROUTE, data=body, headers={SIGNATURE_HEADER: sign(b"", SECRET)})
     assert response.status_code == 401
 
@@ -176,7 +179,7 @@ async def test_of_two_signatures_the_first_counts(
     assert json.loads(body)
     headers = Headers([(SIGNATURE_HEADER, signature) for signature in signatures])
     async with open_conversation(scripted_assistant(Plan(), tools=[])) as conversation:
-        client = create_app(conversation.engine, SETTINGS).test_client()
+        client = create_app(conversation.engine, DOOR).test_client()
         response = await client.post(ROUTE, data=body, headers=headers)
         await trio.sleep(60)
     assert response.status_code == expected

@@ -16,23 +16,32 @@ def test_twilios_door_has_the_public_address_of_the_webhook() -> None:
             "MIDSTREAM_PUBLIC_URL": "https://bot.example.org/",
             "TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
             "TWILIO_AUTH_TOKEN": "token",
-            "TWILIO_NUMBER": "whatsapp:+15550001111",
+            "TWILIO_NUMBER": "whatsapp:+15550001111, 15550002222",
         }
     )
     assert door_of(settings, graph_url="http://127.0.0.1:1/v26.0") == TwilioChannel(
         account_sid=f"AC{'0' * 32}",
         auth_token="token",  # noqa: S106
-        number="15550001111",
+        numbers=("15550001111", "15550002222"),
         webhook_url="https://bot.example.org/webhook/whatsapp",
     )
 
 
-def test_360dialogs_door_has_its_key_and_our_secret() -> None:
-    """Neither in the place of the other."""
+def test_360dialogs_door_has_its_key_and_both_secrets() -> None:
+    """None in the place of another."""
     settings = load_settings(
-        {"MIDSTREAM_CHANNEL": "360dialog", "DIALOG360_API_KEY": "key", "DIALOG360_WEBHOOK_SECRET": "secret"}
+        {
+            "MIDSTREAM_CHANNEL": "360dialog",
+            "DIALOG360_API_KEY": "key",
+            "DIALOG360_WEBHOOK_SECRET": "secret",
+            "DIALOG360_PLATFORM_SECRET": "platform",
+        }
     )
-    assert door_of(settings) == Dialog360Channel(api_key="key", webhook_secret="secret")  # noqa: S106
+    assert door_of(settings) == Dialog360Channel(
+        api_key="key",
+        webhook_secret="secret",  # noqa: S106
+        platform_secret="platform",  # noqa: S106
+    )
 
 
 def test_metas_door_has_the_credentials_and_the_address_that_is_set() -> None:

@@ -25,6 +25,7 @@ from engine.content import CONTENT_TYPES, Echo, Kind, Unknown
 from engine.store.encoding import decode_details, encode_details
 from engine.testing import open_conversation, scripted_assistant
 from web.app import create_app
+from web.doors import door_of
 from web.settings import load_settings
 from web.whatsapp.payloads import Unhandled, Webhook, parse
 from web.whatsapp.signature import is_signed
@@ -36,13 +37,15 @@ fuzzed_whole = settings(max_examples=max(EXAMPLES // 5, 1))
 
 SECRET = "the app secret"  # noqa: S105
 ROUTE = "/webhook/whatsapp"
-SETTINGS = load_settings(
-    {
-        "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
-        "WHATSAPP_ACCESS_TOKEN": "token",
-        "WHATSAPP_APP_SECRET": SECRET,
-        "WHATSAPP_VERIFY_TOKEN": "the verify token",
-    }
+DOOR = door_of(
+    load_settings(
+        {
+            "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
+            "WHATSAPP_ACCESS_TOKEN": "token",
+            "WHATSAPP_APP_SECRET": SECRET,
+            "WHATSAPP_VERIFY_TOKEN": "the verify token",
+        }
+    )
 )
 SAMPLES = [
     json.loads(path.read_bytes()) for path in sorted((Path(__file__).parents[1] / "payloads").glob("*.json"))
@@ -522,7 +525,7 @@ def posted(requests: Sequence[tuple[bytes, Sequence[bytes], Sequence[int]]]) -> 
 
     async def ask() -> None:
         async with open_conversation(scripted_assistant(Plan(), tools=[])) as conversation:
-            app = create_app(conversation.engine, SETTINGS)
+            app = create_app(conversation.engine, DOOR)
             for request in requests:
                 seen.statuses.append(await post(app, *request))
                 await wait_all_tasks_blocked()

@@ -4,18 +4,31 @@ import itertools
 import json
 import re
 from collections.abc import AsyncGenerator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from quart.datastructures import FileStorage
 from quart.typing import TestClientProtocol as Client
 from quart_trio import QuartTrio
 
 import web.local
-from web.local import LocalPhone, phone
+from engine import (
+    Message,
+    OutgoingKind,
+    OutgoingQueued,
+    PlanAccepted,
+    SessionCompleted,
+    SessionStarted,
+    User,
+)
+from web.assistants import suggestions_for
+from web.local import KINDS_MAX, LocalPhone, phone
 from web.local.chats import _MAY_BECOME, CHATS_MAX, EVENTS_MAX, Chats, State
+from web.local.files import KEPT_BYTES_MAX, Files, StoredFile
 from web.local.guard import BODY_BYTES_MAX
 from web.local.meta import message_id, parse_message_id
 
@@ -88,7 +101,7 @@ async def test_a_text_reaches_the_phone_and_is_answered_as_meta_answers() -> Non
             "messages": [{"id": message_id(USER, "id1")}],
         },
     )
-    shown = {"key": "id1", "mine": False, "text": "Hello", "at": 1000.0}
+    shown = {"key": "id1", "mine": False, "text": "Hello", "why": "reply", "at": 1000.0}
     assert read_events(local._chats) == [("message", shown)]
 
 
@@ -514,12 +527,12 @@ async def test_a_page_follows_a_number_and_nothing_else(user: str) -> None:
     ],
 )
 async def test_the_page_and_its_files_are_served(path: str, kind: str) -> None:
-    """Byte for byte as they are in the package, under the type a browser insists on."""
+    """As they are in the package, but for the suggestions, and under the type a browser insists on."""
     _, client = make_client()
     answer = await client.get(path, headers={"Host": "localhost"})
     name = path.rpartition("/")[2] or "index.html"
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
-    assert await answer.get_data() == (STATIC / name).read_bytes()
+    assert await answer.get_data() == (STATIC / name).read_bytes().replace(b"<!-- suggestions -->", b"")
 
 
 async def test_nothing_else_is_served() -> None:
@@ -531,7 +544,7 @@ async def test_nothing_else_is_served() -> None:
 
 def test_text_can_only_become_text() -> None:
     """The page cannot turn a string into markup or code, and has nothing inline that the policy refuses."""
-    script = (STATIC / "phone.js").read_text()
+    script = "\n".join(path.read_text() for path in STATIC.glob("*.js"))
     page = (STATIC / "index.html").read_text()
     ways = [
         "innerHTML",
@@ -547,15 +560,137 @@ def test_text_can_only_become_text() -> None:
     assert re.findall(r"<script(?![^>]*\ssrc=)", page) == []
 
 
-def test_the_page_is_self_contained_and_fits_its_script() -> None:
-    """No address of another host, and every element that the script looks for is there."""
+def test_the_page_is_self_contained_and_fits_its_scripts() -> None:
+    """No address of another host, every file is served, every element that a script wants is there."""
     files = {path.name: path.read_text() for path in STATIC.iterdir()}
     addresses = {address for text in files.values() for address in re.findall(r"(?:https?:)?//[\w.]+", text)}
     assert {address for address in addresses if address != "http://www.w3.org"} == set()
-    script = files["phone.js"]
-    named = set(re.findall(r'find\("([\w-]+)"\)', script))
-    for listed in re.findall(r"\[([^\[\]]+)\]\.map\(find\)", script):
+    assert files.keys() == phone._CONTENT_TYPES.keys()
+    imported = {name for text in files.values() for name in re.findall(r'from "/local/static/(.+?)"', text)}
+    assert imported == {name for name in files if name.endswith(".js")} - {"phone.js"}
+    page = files["index.html"]
+    named = looked_for(files["phone.js"], "find")
+    assert {"people", "who-number", "about"} <= named
+    assert {name for name in named if f'id="{name}"' not in page} == set()
+    classes = looked_for(files["person.js"], "this.#find")
+    assert {"log", "composer", "words", "operations"} <= classes
+    assert {name for name in classes if f'class="{name}' not in page} == set()
+    assert {state for state in State if f'id="{state}"' not in page} == set()
+
+
+async def test_the_page_has_suggestions_for_an_assistant_that_is_known() -> None:
+    """As buttons, as text; for one of somebody's own the place stays empty."""
+    assert suggestions_for("almanac")[0] == "Check Hanukkah"
+    assert suggestions_for("my_bot:assistant") == ()
+    for suggestions, buttons in (((), ""), (("Hi <b>",), '<button type="button">Hi &lt;b&gt;</button>')):
+        local = LocalPhone(
+            phone_number_id=NUMBER_ID,
+            access_token=TOKEN,
+            app_secret="secret",  # noqa: S106
+            server_url=str,
+            suggestions=suggestions,
+        )
+        app = QuartTrio("local-phone-test")
+        app.register_blueprint(local.blueprint)
+        page = await (await app.test_client().get("/", headers={"Host": "localhost"})).get_data()
+        assert f'aria-label="Suggestions">{buttons}</div>' in page.decode()
+
+
+def looked_for(script: str, find: str) -> set[str]:
+    """The names that a script gives to this function, one by one or in a list."""
+    named = set(re.findall(re.escape(find) + r'\("([\w-]+)"\)', script))
+    for listed in re.findall(r"\[([^\[\]]+)\]\.map\(" + re.escape(find), script):
         named |= set(re.findall(r'"([\w-]+)"', listed))
-    assert {"log", "composer", "who-number"} <= named
-    assert {name for name in named if f'id="{name}"' not in files["index.html"]} == set()
-    assert {state for state in State if f'id="{state}"' not in files["index.html"]} == set()
+    return named
+
+
+# Files ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_that_was_sent_is_on_the_phone_to_be_saved() -> None:
+    """With its name, size and type; whatever it holds is never opened as a page of this server."""
+    local, client = make_client()
+    file = FileStorage(BytesIO(b"BEGIN:VCALENDAR"), filename="file.ics", content_type="text/calendar")
+    headers = {"Host": "localhost", "Authorization": f"Bearer {TOKEN}"}
+    uploaded = await client.post(GRAPH.replace("messages", "media"), files={"file": file}, headers=headers)
+    assert await uploaded.get_json() == {"id": "id1"}
+    document = {"id": "id1", "filename": "passover.ics"}
+    assert (await post(client, GRAPH, make_text(type="document", document=document, text=None)))[0] == 200
+    assert read_events(local._chats)[0][1]["file"] == {
+        "kind": "document",
+        "id": "id1",
+        "name": "passover.ics",
+        "size": 15,
+        "type": "text/calendar",
+    }
+    saved = await client.get("/local/files/id1", headers={"Host": "localhost"})
+    assert (saved.status_code, await saved.get_data()) == (200, b"BEGIN:VCALENDAR")
+    assert saved.headers["Content-Type"].startswith("text/calendar")
+    assert saved.headers["Content-Disposition"] == "attachment"
+
+
+async def test_a_file_that_is_not_kept_says_so() -> None:
+    """404 and why, and its message stands on the phone all the same."""
+    local, client = make_client()
+    gone = await client.get("/local/files/id9", headers={"Host": "localhost"})
+    assert (gone.status_code, b"no longer kept" in await gone.get_data()) == (404, True)
+    assert (await post(client, GRAPH, make_text(type="image", image={"id": "id9"}, text=None)))[0] == 200
+    assert read_events(local._chats)[0][1]["file"] == {"kind": "image", "id": "id9"}
+
+
+def test_the_oldest_files_make_room_and_the_newest_is_kept() -> None:
+    """Memory is bounded, whatever is sent."""
+    files = Files()
+    half = StoredFile(content=bytes(KEPT_BYTES_MAX // 2), mime_type="a/b")
+    for id in ("a", "b", "c"):
+        files.add(id, half)
+    assert [id for id in "abc" if files.get(id)] == ["b", "c"]
+    files.add("d", StoredFile(content=bytes(KEPT_BYTES_MAX + 1), mime_type="a/b"))
+    assert [id for id in "abcd" if files.get(id)] == ["d"]
+
+
+# What the engine tells -----------------------------------------------------------------------------------
+
+
+async def test_why_a_message_was_sent_is_known_by_its_row() -> None:
+    """An acknowledgement looks like one; what this process has not queued is taken for a reply."""
+    local, client = make_client()
+    local.hear(OutgoingQueued(user_id=USER, row_id="r1", kind=OutgoingKind.ACKNOWLEDGEMENT))
+    for tracker in ("r1", "r2"):
+        await post(client, GRAPH, make_text(biz_opaque_callback_data=tracker))
+    assert [data["why"] for _, data in read_events(local._chats)] == ["acknowledgement", "reply"]
+
+
+def test_the_rows_that_are_remembered_are_bounded() -> None:
+    """The oldest are forgotten."""
+    local, _ = make_client()
+    for number in range(KINDS_MAX + 1):
+        local.hear(OutgoingQueued(user_id=USER, row_id=f"r{number}", kind=OutgoingKind.NOTE))
+    assert [local._kind_of(row) for row in ("r0", "r1")] == ["reply", "note"]
+
+
+def test_an_operation_stands_once_in_its_chat_drawn_anew_by_each_event() -> None:
+    """Under a new number, so that a page that comes back gets it; and it is forgotten when it has ended."""
+    local, _ = make_client()
+    message = Message(id="m1", user=User(USER), text="Hi")
+    local.hear(SessionStarted(user_id=USER, message=message, operation_id="o1"))
+    local._chats.begin(USER, "k1", "Hi")
+    for event in (
+        PlanAccepted(user_id=USER, operation_id="o1", round=0, waves=(("a",),)),
+        PlanAccepted(user_id="19998887777", operation_id="o2", round=0, waves=(("a",),)),
+        SessionCompleted(user_id=USER, operation_id="o1", duration=1.0, tools_executed=0),
+    ):
+        local.hear(event)
+    events = local._chats.of(USER).events
+    assert [(event.number, event.kind) for event in events] == [(2, "message"), (4, "operation")]
+    assert (events[1].data["id"], events[1].data["state"]) == ("o1", "completed")
+    assert local._drawings == {}
+
+
+async def test_a_reaction_belongs_to_its_message_and_is_no_message() -> None:
+    """A bubble's, not one of its own."""
+    local, client = make_client()
+    reaction = {"message_id": message_id(USER, "k1"), "emoji": "👍"}
+    assert (await post(client, GRAPH, make_text(type="reaction", reaction=reaction, text=None)))[0] == 200
+    shown = {"to": "k1", "emoji": "👍", "mine": False, "at": 1000.0}
+    assert read_events(local._chats) == [("reaction", shown)]

@@ -18,9 +18,13 @@ import pytest
 import trio
 
 from engine import MediaError
-from engine.content import Audio, Document, Image, Media
+from engine.content import Audio, Document, Image, Media, MediaSource
+from web.dialog360.channel import Dialog360Channel
+from web.downloading import Downloader, Hosts
 from web.posting import ANSWER_BYTES_MAX, Timeouts
-from web.whatsapp.media import MediaDownloader, is_metas, open_media
+from web.twilio.channel import TwilioChannel
+from web.twilio.media import HOSTS as TWILIO_HOSTS
+from web.whatsapp.media import HOSTS, open_media
 
 TOKEN = "EAAJtoken0123456789"  # noqa: S105  # made up
 # More than one read from a socket.
@@ -165,7 +169,7 @@ async def open_server() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def open_pair(**options: Any) -> AsyncIterator[tuple[Server, MediaDownloader]]:
+async def open_pair(**options: Any) -> AsyncIterator[tuple[Server, Downloader]]:
     """A server and downloads from it."""
     async with (
         open_server() as server,
@@ -182,14 +186,14 @@ def files(directory: Path) -> list[Path]:
 
 
 async def download_fails(
-    download: MediaDownloader, to: Path, *, media: Media = IMAGE, bytes_max: int = len(FILE)
+    download: MediaSource | Downloader, to: Path, *, media: Media = IMAGE, bytes_max: int = len(FILE)
 ) -> str:
     """The words of a download that must fail.
 
     Nothing in the error or its causes may show the token, and nothing may be left in the directory `to`.
     """
     with pytest.raises(MediaError) as caught:
-        await download(media, to, bytes_max)
+        await download(media, to, bytes_max=bytes_max)
     everything = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert TOKEN not in everything
     assert files(to) == []
@@ -743,7 +747,7 @@ async def test_a_redirect_to_another_host_of_metas_does_not_get_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its address is signed; and once the token is off, no host gets it back."""
-    monkeypatch.setattr("web.whatsapp.media.is_metas", lambda _: True)
+    monkeypatch.setattr(Hosts, "has", lambda *_: True)
     async with open_server() as lookaside, open_server() as content, open_pair() as (graph, download):
         graph.on_graph(graph.describe(url=f"{lookaside.origin}/attachment"))
         lookaside.on("/attachment", answer(302, Location=f"{content.origin}/moved"))
@@ -794,7 +798,7 @@ async def test_a_redirect_to_another_host_of_metas_does_not_get_the_token(
 )
 def test_an_address_is_metas_by_its_whole_host_over_https(url: str, expected: bool) -> None:
     """Another scheme, another port, a host that only looks like it: none of them is."""
-    assert is_metas(httpx2.URL(url)) is expected
+    assert HOSTS.has(httpx2.URL(url)) is expected
 
 
 async def test_the_address_in_a_webhook_is_not_asked(tmp_path: Path) -> None:
@@ -840,3 +844,252 @@ async def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(to
         async with open_media(graph_url="http://127.0.0.1:1", phone_number_id="1", access_token=token):
             pytest.fail("it was opened")  # pragma: no cover
     assert "cret" not in str(caught.value)
+
+
+# Through 360dialog --------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def open_dialog360() -> AsyncIterator[tuple[Server, MediaSource]]:
+    """A server that is 360dialog's API, and downloads through it: what it tells is Meta's own address."""
+    async with (
+        open_server() as server,
+        Dialog360Channel(api_key=TOKEN, api_url=f"{server.origin}/").open_media() as download,
+    ):
+        server.on(f"/{IMAGE.id}", server.describe(url="https://lookaside.fbsbx.com/file?mid=1&hash=x%2F"))
+        yield server, download
+
+
+async def test_through_360dialog_a_file_is_asked_for_at_its_api_in_place_of_metas_host(
+    tmp_path: Path,
+) -> None:
+    """The path and the query stay as they are; the key is in both requests, and nothing else of ours."""
+    async with open_dialog360() as (server, download):
+        path = await download(IMAGE, tmp_path, bytes_max=len(FILE))
+    assert path == tmp_path / f"{IMAGE.id}.jpg"
+    assert path.read_bytes() == FILE
+    assert server.asked == [f"/{IMAGE.id}", "/file?mid=1&hash=x%2F"]
+    for _, headers in server.requests:
+        assert headers["d360-api-key"] == TOKEN
+        assert "authorization" not in headers
+
+
+async def test_through_360dialog_an_address_at_its_own_api_stays(tmp_path: Path) -> None:
+    """Whenever it tells one of its own."""
+    async with open_dialog360() as (server, download):
+        server.on(f"/{IMAGE.id}", server.describe())
+        assert (await download(IMAGE, tmp_path, bytes_max=len(FILE))).read_bytes() == FILE
+    assert server.asked[-1] == "/file?mid=1&hash=x"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_through_360dialog_no_other_host_is_asked(tmp_path: Path, scheme: str) -> None:
+    """Nor made one of ours: its path would mean something else here."""
+    async with open_dialog360() as (server, download):
+        server.on(f"/{IMAGE.id}", server.describe(url=f"{scheme}://evil.example/file"))
+        error = await download_fails(download, tmp_path)
+    assert error == "evil.example is not one of Meta's hosts over https: not asked"
+    assert len(server.asked) == 1
+
+
+async def test_through_360dialog_another_file_than_the_one_that_was_sent_is_not_kept(tmp_path: Path) -> None:
+    """It passes on the hash of Meta's, and the message has one."""
+    async with open_dialog360() as (server, download):
+        server.on("/file", answer(200, FILE[:-1] + b"?"))
+        error = await download_fails(download, tmp_path)
+    assert error == "the file is not the one that was sent: its SHA-256 is another"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words", "code"),
+    [
+        (answer(400, GONE), TOLD_GONE, 100),
+        (
+            answer(401, {"meta": {"developer_message": f"Invalid api key {TOKEN}"}}),
+            "360dialog's API refuses: 360dialog does not accept the API key, or not for this:"
+            " Invalid api key ...",
+            None,
+        ),
+        (answer(200, b"<html>"), "360dialog's API did not say where the file is", None),
+    ],
+)
+async def test_what_360dialog_refuses_is_told_in_its_name(
+    tmp_path: Path, behaviour: Behaviour, words: str, code: int | None
+) -> None:
+    """And by its own table, where the words are its own."""
+    async with open_dialog360() as (server, download):
+        server.on(f"/{IMAGE.id}", behaviour)
+        with pytest.raises(MediaError) as caught:
+            await download(IMAGE, tmp_path, bytes_max=len(FILE))
+        await download_fails(download, tmp_path)
+    assert (caught.value.reason, caught.value.code) == (words, code)
+
+
+# Through Twilio -----------------------------------------------------------------------------------
+
+IN_BASIC = "Basic " + base64.b64encode(f"AC1:{TOKEN}".encode()).decode()
+AT_TWILIO = "/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1"
+# As a webhook of Twilio's makes it: its address, and no hash.
+PICTURE = Image(id="ME1", mime_type="image/jpeg", url=f"https://api.twilio.com{AT_TWILIO}")
+
+
+@asynccontextmanager
+async def open_twilio() -> AsyncIterator[tuple[Server, Server, MediaSource]]:
+    """A server that is Twilio's API, one that the API sends on to, and downloads through them."""
+    async with (
+        open_server() as server,
+        open_server() as content,
+        TwilioChannel(
+            account_sid="AC1",
+            auth_token=TOKEN,
+            numbers=("1",),
+            webhook_url="https://bot.example.org/webhook",
+            api_url=f"{server.origin}/",
+        ).open_media() as download,
+    ):
+        server.on(AT_TWILIO, answer(307, Location=f"{content.origin}/file?Signature=x"))
+        yield server, content, download
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, *servers: Server) -> None:
+    """Take these for hosts of the provider's, which a server without a certificate cannot be."""
+    ports = {int(server.origin.rpartition(":")[2]) for server in servers}
+    monkeypatch.setattr(Hosts, "has", lambda _, url: url.port in ports)
+
+
+async def test_through_twilio_the_credentials_go_to_the_api_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sends on to a signed address at another host, which is good for four hours."""
+    async with open_twilio() as (server, content, download):
+        trust(monkeypatch, content)
+        path = await download(PICTURE, tmp_path, bytes_max=len(FILE))
+    assert path == tmp_path / "ME1.jpg"
+    assert path.read_bytes() == FILE
+    shown = [
+        [(target, headers.get("authorization")) for target, headers in each.requests]
+        for each in (server, content)
+    ]
+    assert shown == [[(AT_TWILIO, IN_BASIC)], [("/file?Signature=x", None)]]
+
+
+async def test_through_twilio_a_redirect_to_another_host_is_not_followed(tmp_path: Path) -> None:
+    """Only its own are, over https."""
+    async with open_twilio() as (_, content, download):
+        error = await download_fails(download, tmp_path, media=PICTURE)
+    assert error == "127.0.0.1 is not one of Twilio's hosts over https: not asked"
+    assert content.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://mms.twiliocdn.com/AC1/x?Expires=1&Signature=x", True),
+        ("https://media.twiliocdn.com/x", True),
+        ("https://s3-external-1.amazonaws.com/media.twiliocdn.com/AC1/x", True),
+        ("https://other.s3-external-1.amazonaws.com/x", False),
+        ("http://mms.twiliocdn.com/x", False),
+        ("https://eviltwiliocdn.com/x", False),
+        ("https://mms.twiliocdn.com.evil.example/x", False),
+        ("https://mms.twiliocdn.com@evil.example/x", False),
+        ("https://169.254.169.254/latest/meta-data", False),
+    ],
+)
+def test_an_address_is_twilios_by_its_whole_host_over_https(url: str, expected: bool) -> None:
+    """Where its API sends on to, today and for what is old."""
+    assert TWILIO_HOSTS.has(httpx2.URL(url)) is expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "http://[bad",
+        "https://api.twilio.com/",
+        "https://api.twilio.com/2010-04-01/Accounts/AC2/Messages/MM1/Media/ME1",
+        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/../ME1",
+        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/..",
+        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/%2e%2e",
+        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/" + "x" * 65,
+        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json",
+    ],
+)
+async def test_through_twilio_nothing_is_asked_but_a_file_of_our_account(
+    tmp_path: Path, url: str | None
+) -> None:
+    """The address is in the message: what it names is asked with our credentials."""
+    async with open_twilio() as (server, _, download):
+        error = await download_fails(download, tmp_path, media=attrs.evolve(PICTURE, url=url))
+    assert error == "the message has no file that Twilio could be asked for"
+    assert server.connections == 0
+
+
+async def test_through_twilio_the_host_that_a_message_names_is_not_asked(tmp_path: Path) -> None:
+    """The API that is configured is, whoever the message says has the file."""
+    async with open_twilio() as (server, other, download):
+        server.on(AT_TWILIO, WHOLE)
+        await download(
+            attrs.evolve(PICTURE, url=f"{other.origin}{AT_TWILIO}?x=1"), tmp_path, bytes_max=len(FILE)
+        )
+    assert server.asked == [AT_TWILIO]
+    assert other.connections == 0
+
+
+async def test_through_twilio_the_numbers_of_an_account_have_one_way_to_their_files(tmp_path: Path) -> None:
+    """The credentials are the account's; what came to another's number is not asked for."""
+    async with (
+        open_server() as server,
+        TwilioChannel(
+            account_sid="AC1",
+            auth_token=TOKEN,
+            numbers=("1", "2"),
+            webhook_url="https://bot.example.org/webhook",
+            api_url=server.origin,
+        ).open_media() as download,
+    ):
+        server.on(AT_TWILIO, WHOLE)
+        assert (await download(PICTURE, tmp_path, bytes_max=len(FILE), number="2")).read_bytes() == FILE
+        with pytest.raises(MediaError, match=r"^it came to the number 3, which is not configured$"):
+            await download(PICTURE, tmp_path, bytes_max=len(FILE), number="3")
+
+
+async def test_through_twilio_what_comes_is_counted(tmp_path: Path) -> None:
+    """Twilio tells no size beforehand."""
+    async with open_twilio() as (server, _, download):
+        server.on(AT_TWILIO, chunked(FILE, b"x"))
+        error = await download_fails(download, tmp_path, media=PICTURE)
+    assert error == "the file is too large: at most 262,144 bytes are allowed"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "HTTP 401 from 127.0.0.1 instead of the file"),
+        (404, "Twilio does not have the file: it was deleted there"),
+        (429, "HTTP 429 from 127.0.0.1 instead of the file"),
+    ],
+)
+async def test_what_twilio_refuses_is_told(tmp_path: Path, status: int, words: str) -> None:
+    """It keeps a file until somebody deletes it."""
+    async with open_twilio() as (server, _, download):
+        server.on(AT_TWILIO, answer(status, {"code": 20404, "message": "not found"}))
+        error = await download_fails(download, tmp_path, media=PICTURE)
+    assert error == words
+
+
+# Whichever door -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", ["", "se cret", "secret\r\nX: y", "sécret"])
+async def test_no_door_opens_with_a_token_that_no_header_can_carry(token: str) -> None:
+    """The library's own error would quote it."""
+    doors = (
+        Dialog360Channel(api_key=token),
+        TwilioChannel(account_sid="AC1", auth_token=token, numbers=("1",), webhook_url="https://x"),
+    )
+    for door in doors:
+        with pytest.raises(ValueError, match="is empty or holds") as caught:
+            async with door.open_media():
+                pytest.fail("it was opened")  # pragma: no cover
+        assert "cret" not in str(caught.value)

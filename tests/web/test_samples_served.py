@@ -25,18 +25,21 @@ from engine.arrivals import Effect, effect_of
 from engine.store import Queue
 from engine.testing import open_conversation, scripted_assistant
 from web.app import create_app
+from web.doors import door_of
 from web.settings import load_settings
 from web.whatsapp.payloads import parse
 from web.whatsapp.signature import SIGNATURE_HEADER, sign
 
 SECRET = "app secret"  # noqa: S105
-SETTINGS = load_settings(
-    {
-        "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
-        "WHATSAPP_ACCESS_TOKEN": "token",
-        "WHATSAPP_APP_SECRET": SECRET,
-        "WHATSAPP_VERIFY_TOKEN": "the verify token",
-    }
+DOOR = door_of(
+    load_settings(
+        {
+            "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
+            "WHATSAPP_ACCESS_TOKEN": "token",
+            "WHATSAPP_APP_SECRET": SECRET,
+            "WHATSAPP_VERIFY_TOKEN": "the verify token",
+        }
+    )
 )
 SAMPLES = sorted((Path(__file__).parent.parent / "payloads").glob("*.json"))
 
@@ -65,7 +68,7 @@ async def test_every_sample_is_taken_and_does_what_its_kind_does(
     async with open_conversation(assistant) as conversation:
         hooks = {MessageSettled: settled, ProviderTold: told}
         conversation.engine.events.subscribe(lambda event: hooks.get(type(event), []).append(event))
-        app = create_app(conversation.engine, SETTINGS)
+        app = create_app(conversation.engine, DOOR)
         for _ in range(2):
             assert await post(app, body) == 200
             await trio.sleep(10)
@@ -101,7 +104,7 @@ async def test_a_thousand_updates_in_one_body_are_on_disk_when_it_is_answered(tm
         await store.write([Queue(row) for row in rows])
     assistant = scripted_assistant(Plan(), tools=[], planning_seconds=60)
     async with open_conversation(assistant, store=SqliteStore(path)) as conversation:
-        assert await post(create_app(conversation.engine, SETTINGS), body) == 200
+        assert await post(create_app(conversation.engine, DOOR), body) == 200
         depths = await conversation.engine.read_depths()
     assert depths.inbox == 250
 
@@ -126,7 +129,7 @@ async def test_a_status_tells_what_the_message_costs(autojump_clock: MockClock) 
         }
         change = {"field": "messages", "value": {"statuses": [status]}}
         body = json.dumps({"entry": [{"changes": [change]}]}).encode()
-        assert await post(create_app(conversation.engine, SETTINGS), body) == 200
+        assert await post(create_app(conversation.engine, DOOR), body) == 200
         [report] = parse(body).reports
     assert report.pricing is not None
     assert (report.pricing.model, report.pricing.type) == ("PMP", "regular")

@@ -476,6 +476,7 @@ def test_local_mode_says_so_and_answers_the_page(tmp_path) -> None:
     with serving(tmp_path, MIDSTREAM_PACE_SECONDS="0") as server:
         page = server.get("/")
         assert page.headers["Content-Type"].startswith("text/html")
+        assert '<button type="button">Check Hanukkah</button>' in page.text
         draft = {"user": ANNA, "key": "k1", "text": "Actually Passover"}
         accepted = httpx2.post(
             f"{server.url}/local/messages", json=draft, timeout=HANG_SECONDS, trust_env=False

@@ -95,7 +95,7 @@ def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
 
 def test_every_variable_has_a_meaning_and_its_default_is_what_it_is_without() -> None:
     """The reference is written from these."""
-    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES) == 32
+    assert len({variable.name for variable in VARIABLES}) == len(VARIABLES) == 33
     assert all(variable.meaning for variable in VARIABLES)
     defaults = {variable.name: variable.default for variable in VARIABLES if variable.default is not None}
     assert load_settings({**defaults, **CREDENTIALS}) == load_settings(CREDENTIALS)
@@ -136,7 +136,6 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
     )
     assert not settings.is_local
     assert settings.whatsapp.graph_url == "https://graph.example.org/v27.0"
-    assert settings.whatsapp.throughput == 1000
     assert settings.whatsapp.numbers[0].access_token == CREDENTIALS["WHATSAPP_ACCESS_TOKEN"]
     assert settings.whatsapp.numbers[0].app_secret == CREDENTIALS["WHATSAPP_APP_SECRET"]
     assert settings.whatsapp.numbers[0].verify_token == CREDENTIALS["WHATSAPP_VERIFY_TOKEN"]
@@ -162,7 +161,7 @@ def test_what_is_given_is_what_there_is(tmp_path: Path) -> None:
         send_seconds_max=400,
     )
     assert settings.asking == {"text", "reaction"}
-    assert settings.whatsapp.window_template == TemplateBody("answer_ready", "en_US")
+    assert settings.window_template == TemplateBody("answer_ready", "en_US")
     assert settings.languages.texts["fr"].acknowledgement == "Moment …"
     assert settings.languages.texts["es"].stopped == "Vale."
     assert settings.pace_seconds == 0.25
@@ -172,7 +171,7 @@ def test_with_credentials_it_is_metas_api_and_no_pace() -> None:
     """Nobody waits on purpose in production."""
     settings = load_settings(CREDENTIALS)
     assert settings.whatsapp.graph_url == "https://graph.facebook.com/v26.0"
-    assert settings.whatsapp.throughput == 80
+    assert settings.limits.sends_per_second_max == 80
     assert settings.pace_seconds == 0
 
 
@@ -207,14 +206,22 @@ def test_half_given_credentials_name_what_is_missing(given_names: tuple[str, ...
     assert not any(secret in line for secret in SECRETS)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("WHATSAPP_GRAPH_URL", "https://a.b/v1.0"), ("WHATSAPP_THROUGHPUT", "9")]
-)
-def test_what_local_mode_would_ignore_is_refused(name: str, value: str) -> None:
-    """Whoever gives a Graph URL means it to be used."""
-    line = refusal(**{name: value})
+def test_a_graph_url_that_local_mode_would_ignore_is_refused() -> None:
+    """Whoever gives one means it to be used."""
+    line = refusal(WHATSAPP_GRAPH_URL="https://a.b/v1.0")
     assert "not set" in line
     assert all(credential in line for credential in CREDENTIALS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("WHATSAPP_THROUGHPUT", "9"), ("WHATSAPP_WINDOW_TEMPLATE", "answer_ready:en")]
+)
+def test_what_is_said_of_the_sending_is_refused_in_local_mode(name: str, value: str) -> None:
+    """Its phone takes everything, whenever."""
+    assert refusal(**{name: value}) == (
+        f"{name}: local mode has no use for it; the four credentials of WhatsApp are given all together,"
+        " or (for local mode) no variable that begins with WHATSAPP_"
+    )
 
 
 @pytest.mark.parametrize(
@@ -874,7 +881,7 @@ def test_twilio_is_a_door_with_its_own_bounds() -> None:
     settings = load_settings(TWILIO)
     assert not settings.is_local
     assert settings.twilio is not None
-    assert (settings.twilio.number, settings.public_url) == ("15550001111", "https://bot.example.org")
+    assert (settings.twilio.numbers, settings.public_url) == (("15550001111",), "https://bot.example.org")
     assert settings.limits.text_characters_max == 1_600
     assert (settings.limits.pair_seconds, settings.limits.window_seconds) == (6, 86_400)
     assert "twilio-token" not in repr(settings)
@@ -886,7 +893,42 @@ def test_360dialog_is_a_door() -> None:
     assert not settings.is_local
     assert settings.dialog360 is not None
     assert settings.limits.text_characters_max == 4_096
-    assert not any(secret in repr(settings) for secret in ("dialog-key", "dialog-secret"))
+    assert settings.dialog360.platform_secret == ""
+    assert settings.secrets[-2:] == ("dialog-key", "dialog-secret")
+
+
+def test_a_partner_of_360dialogs_has_a_secret_more() -> None:
+    """It is shown as little as the others."""
+    settings = load_settings({**DIALOG360, "DIALOG360_PLATFORM_SECRET": "dialog-platform"})
+    assert settings.dialog360 is not None
+    assert settings.dialog360.platform_secret == "dialog-platform"  # noqa: S105
+    assert settings.secrets[-1] == "dialog-platform"
+    assert not any(secret in repr(settings) for secret in ("dialog-key", "dialog-secret", "dialog-platform"))
+    assert refusal(**{**DIALOG360, "DIALOG360_PLATFORM_SECRET": " dialog-platform"}).startswith(
+        "DIALOG360_PLATFORM_SECRET: begins or ends with a blank"
+    )
+
+
+def test_a_number_at_360dialog_has_its_pace_and_its_template_as_at_meta() -> None:
+    """It is a number of Meta's, which 360dialog passes everything on to."""
+    settings = load_settings(
+        {**DIALOG360, "WHATSAPP_THROUGHPUT": "1000", "WHATSAPP_WINDOW_TEMPLATE": "answer_ready:en"}
+    )
+    assert settings.limits.sends_per_second_max == 1000
+    assert settings.window_template == TemplateBody("answer_ready", "en")
+    assert load_settings(DIALOG360).limits.sends_per_second_max == 80
+
+
+def test_an_account_at_twilio_may_have_several_numbers() -> None:
+    """In the order in which they stand: the first stays the first."""
+    twilio = load_settings({**TWILIO, "TWILIO_NUMBER": "+15550002222, whatsapp:+15550001111"}).twilio
+    assert twilio is not None
+    assert twilio.numbers == ("15550002222", "15550001111")
+
+
+def test_a_number_at_twilio_has_its_pace() -> None:
+    """WhatsApp's of the number, which Twilio keeps as well."""
+    assert load_settings({**TWILIO, "WHATSAPP_THROUGHPUT": "40"}).limits.sends_per_second_max == 40
 
 
 @pytest.mark.parametrize(
@@ -911,8 +953,20 @@ def test_360dialog_is_a_door() -> None:
             "MIDSTREAM_PUBLIC_URL: not set; Twilio signs the address that it calls",
         ),
         (
+            {**TWILIO, "WHATSAPP_WINDOW_TEMPLATE": "answer_ready:en"},
+            "WHATSAPP_WINDOW_TEMPLATE: Twilio sends no template by its name; leave it out",
+        ),
+        (
             {**TWILIO, "TWILIO_NUMBER": "my number"},
             "TWILIO_NUMBER: must be a phone number with its country's, as +15551234567",
+        ),
+        (
+            {**TWILIO, "TWILIO_NUMBER": "+15550001111, "},
+            "TWILIO_NUMBER: must be a phone number with its country's, as +15551234567",
+        ),
+        (
+            {**TWILIO, "TWILIO_NUMBER": "+15550001111,whatsapp:+15550001111"},
+            "TWILIO_NUMBER: names a number twice; leave one of them out",
         ),
         (
             {**TWILIO, "TWILIO_ACCOUNT_SID": "12"},

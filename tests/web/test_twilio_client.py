@@ -30,7 +30,6 @@ from engine import (
 from web.channel import Request
 from web.twilio.channel import TwilioChannel
 from web.twilio.client import API_URL, TYPING_URL
-from web.twilio.outgoing import TEXT_CHARACTERS_MAX
 from web.twilio.signature import sign
 
 SID = "ACefb707f7c4ce4d15bc4261fd1d5ed615"
@@ -83,22 +82,27 @@ def answer(status: int, body: Any = None, **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def open_pair(*script: bytes) -> AsyncIterator[tuple[Server, Outbound]]:
+async def open_pair(*script: bytes, **changed: Any) -> AsyncIterator[tuple[Server, Outbound]]:
     """A server with this script, and the way out of a door that has it in place of Twilio."""
     async with trio.open_nursery() as nursery:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         server = Server(f"http://127.0.0.1:{listener.socket.getsockname()[1]}", list(script))
         await nursery.start(trio.serve_listeners, server.serve, [listener])
         async with door(
-            api_url=server.url, typing_url=f"{server.url}/v2/Indicators/Typing.json"
+            api_url=server.url, typing_url=f"{server.url}/v2/Indicators/Typing.json", **changed
         ).open() as out:
             yield server, out
         nursery.cancel_scope.cancel()
 
 
-def door(**changed: str) -> TwilioChannel:
+def door(**changed: Any) -> TwilioChannel:
     """A door with made-up credentials."""
-    given = {"account_sid": SID, "auth_token": TOKEN, "number": "14155238886", "webhook_url": WEBHOOK_URL}
+    given = {
+        "account_sid": SID,
+        "auth_token": TOKEN,
+        "numbers": ("14155238886",),
+        "webhook_url": WEBHOOK_URL,
+    }
     return TwilioChannel(**{**given, **changed})
 
 
@@ -137,6 +141,20 @@ async def test_a_text_is_sent_with_a_url_for_its_statuses_and_its_id_comes_back(
     }
 
 
+async def test_a_user_is_answered_from_the_number_that_they_write_to() -> None:
+    """The first number's users are called by their number alone; another's have its number before it."""
+    async with open_pair(answer(201, TAKEN), numbers=("14155238886", "14155550000")) as (server, out):
+        await out(ROW)
+        await out(attrs.evolve(ROW, user=User("14155550000/16505551234")))
+        error = await send_fails(out, attrs.evolve(ROW, user=User("14155559999/16505551234")))
+    sent = [dict(parse_qsl(body.decode())) for _, _, body in server.requests]
+    assert [(each["From"], each["To"]) for each in sent] == [
+        ("whatsapp:+14155238886", "whatsapp:+16505551234"),
+        ("whatsapp:+14155550000", "whatsapp:+16505551234"),
+    ]
+    assert error.reason == "its user writes to the number 14155559999, which is not configured"
+
+
 async def test_a_user_without_a_phone_number_is_written_to_by_the_scoped_id() -> None:
     """It stands where the number would, without a plus."""
     async with open_pair(answer(201, TAKEN)) as (server, out):
@@ -161,7 +179,6 @@ async def test_a_text_that_is_too_long_is_refused_before_it_is_sent() -> None:
         error = await send_fails(out, attrs.evolve(ROW, text="x" * 1601))
     assert told(error) == told(SendRefused("a text may have 1600 characters, this has 1601"))
     assert len(server.requests) == 1
-    assert door().text_characters_max == TEXT_CHARACTERS_MAX == 1600
 
 
 def test_without_other_addresses_it_is_twilio_itself() -> None:
@@ -280,6 +297,24 @@ def test_a_signed_form_comes_in_by_the_public_url_whatever_the_headers_say() -> 
     assert door(webhook_url="http://127.0.0.1:8080/webhook/whatsapp").read(request) is None
     assert door(auth_token="another").read(request) is None  # noqa: S106
     assert door(auth_token="").read(request) is None
+
+
+@pytest.mark.parametrize(
+    ("to", "user"),
+    [
+        ("whatsapp:+14155238886", "16505551234"),
+        ("whatsapp:+14155550000", "14155550000/16505551234"),
+        ("whatsapp:+14155559999", "16505551234"),
+    ],
+)
+def test_who_writes_to_two_numbers_of_an_account_is_two_users(to: str, user: str) -> None:
+    """A number that is not ours counts as the first, as with Meta's own numbers."""
+    request = post(
+        WEBHOOK_URL, {"MessageSid": "SM1", "From": "whatsapp:+16505551234", "To": to, "Body": "hi"}
+    )
+    webhook = door(numbers=("14155238886", "14155550000")).read(request)
+    assert webhook is not None
+    assert [message.user.id for message in webhook.messages] == [user]
 
 
 async def test_a_status_comes_back_to_the_url_that_was_sent_with_its_message() -> None:

@@ -66,6 +66,7 @@ def test_what_it_quotes_is_left_out() -> None:
 
 def test_a_text_may_be_as_long_as_twilio_takes_it_and_no_longer() -> None:
     """The longest goes out whole; one more is refused here, with both numbers."""
+    assert TEXT_CHARACTERS_MAX == 1_600
     longest = "ä" * TEXT_CHARACTERS_MAX
     assert parameters_of(make_row(None, longest)) == {"Body": longest}
     with pytest.raises(SendRefused, match=r"a text may have 1600 characters, this has 1601"):

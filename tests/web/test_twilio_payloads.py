@@ -98,6 +98,15 @@ def test_a_text_is_a_message_with_its_words_as_they_were_written() -> None:
     assert message_of(form()).raw == TEXT
 
 
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [("whatsapp:+14155238886", "14155238886"), ("whatsapp:US.1", ""), ("whatsapp:+1/2", ""), ("", "")],
+)
+def test_a_message_tells_the_number_that_it_was_written_to(to: str, number: str) -> None:
+    """In digits; what is no number is none."""
+    assert message_of(form(To=to)).number == number
+
+
 def media(kind: str, mime_type: str, **more: str) -> dict[str, str]:
     """The parameters of a file."""
     return {

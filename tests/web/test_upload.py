@@ -17,7 +17,7 @@ import trio
 
 from engine import SendBlocked, SendDelayed, SendError, SendRefused
 from engine.replies import File, Inline
-from web.posting import ANSWER_BYTES_MAX
+from web.posting import ANSWER_BYTES_MAX, Poster, open_poster
 from web.whatsapp.upload import (
     AUDIO_BYTES_MAX,
     DOCUMENT_BYTES_MAX,
@@ -109,19 +109,24 @@ async def open_server(behaviour: Behaviour, *, reads_bodies: bool = True) -> Asy
 
 
 @asynccontextmanager
-async def open_http() -> AsyncIterator[httpx2.AsyncClient]:
-    """A client with the headers that the one for messages has."""
+async def open_api(url: str = "http://127.0.0.1:1") -> AsyncIterator[Poster]:
+    """A poster with the headers that the one for messages has."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    async with httpx2.AsyncClient(headers=headers, trust_env=False) as http:
-        yield http
+    async with open_poster(api="the Graph API", urls=[url], headers=headers, secrets=[TOKEN]) as poster:
+        yield poster
+
+
+@asynccontextmanager
+async def open_fake(transport: httpx2.AsyncBaseTransport) -> AsyncIterator[Poster]:
+    """A poster whose requests go there."""
+    async with httpx2.AsyncClient(transport=transport) as http:
+        yield Poster(http=http, api="the Graph API", secrets=(), total_seconds=40.0)
 
 
 async def upload(url: str, path: Path, mime_type: str = "application/pdf", seconds_max: float = 60.0) -> str:
     """One upload, by a client of its own."""
-    async with open_http() as http:
-        return await upload_media(
-            http, url, File(str(path), mime_type), token=TOKEN.encode(), seconds_max=seconds_max
-        )
+    async with open_api(url) as poster:
+        return await upload_media(poster, url, File(str(path), mime_type), seconds_max=seconds_max)
 
 
 async def upload_fails(
@@ -186,8 +191,8 @@ async def test_an_odd_end_of_a_name_is_left_out(tmp_path: Path, name: str) -> No
 async def test_a_file_in_the_message_is_uploaded_as_any_other() -> None:
     """From memory; the form is the same, and tells no more of its name."""
     file = Inline("Easter for Anna.ics", CONTENT[:60_000], "text/calendar")
-    async with open_server(answer(200, UPLOADED)) as server, open_http() as http:
-        assert await upload_media(http, server.url, file, token=b"t") == "1037543291543636"
+    async with open_server(answer(200, UPLOADED)) as server, open_api() as poster:
+        assert await upload_media(poster, server.url, file) == "1037543291543636"
     [(_, headers, body)] = server.requests
     assert int(headers["content-length"]) == len(body)
     assert b'filename="file.ics"\r\nContent-Type: text/calendar\r\n\r\n' + file.content + b"\r\n--" in body
@@ -211,8 +216,8 @@ async def test_a_file_is_read_bit_by_bit(tmp_path: Path) -> None:
             assert total == int(request.headers["content-length"])
             return httpx2.Response(200, stream=httpx2.ByteStream(json.dumps(UPLOADED).encode()))
 
-    async with httpx2.AsyncClient(transport=Transport()) as http:
-        await upload_media(http, "https://graph.invalid/media", File(str(path)), token=b"t")
+    async with open_fake(Transport()) as poster:
+        await upload_media(poster, "https://graph.invalid/media", File(str(path)))
     assert largest == 65_536
 
 
@@ -348,8 +353,14 @@ async def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 500\r\n\r\n{"),
             SendDelayed("HTTP 503 without a Graph error", whole_number=True),
         ),
-        (raw(b""), SendDelayed("the file was not uploaded: RemoteProtocolError")),
-        (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), SendDelayed("the file was not uploaded: RemoteProtocolError")),
+        (
+            raw(b""),
+            SendDelayed("the file was not uploaded: the request was written, then RemoteProtocolError"),
+        ),
+        (
+            raw(b"SSH-2.0-OpenSSH_9.6\r\n"),
+            SendDelayed("the file was not uploaded: the request was written, then RemoteProtocolError"),
+        ),
     ],
 )
 async def test_an_answer_says_what_is_to_be_done(
@@ -395,7 +406,7 @@ async def test_an_upload_has_an_end(menu: Path) -> None:
     """A server that never answers holds nobody for ever."""
     async with open_server(hang()) as server:
         error = await upload_fails(server.url, menu, seconds_max=0.1)
-    assert told(error) == told(SendDelayed("the file was not uploaded within 0.1 s"))
+    assert told(error) == told(SendDelayed("the file was not uploaded: no whole answer within 0.1 s"))
 
 
 async def test_a_server_that_is_not_there_delays_all(menu: Path) -> None:
@@ -406,6 +417,16 @@ async def test_a_server_that_is_not_there_delays_all(menu: Path) -> None:
     assert isinstance(error, SendDelayed)
     assert error.whole_number
     assert str(error).startswith("the Graph API could not be reached: ConnectError: ")
+
+
+async def test_an_api_that_is_not_there_is_called_by_its_name(menu: Path) -> None:
+    """360dialog takes files in Meta's form and is not the Graph API."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/media"
+        async with open_poster(api="360dialog's API", urls=[url], headers={}, secrets=[]) as poster:
+            with pytest.raises(SendDelayed, match=r"^360dialog's API could not be reached: ConnectError: "):
+                await upload_media(poster, url, File(str(menu)))
 
 
 async def test_an_address_that_is_none_delays_all(menu: Path) -> None:
@@ -437,16 +458,16 @@ class Changing(httpx2.AsyncBaseTransport):
 async def test_a_file_that_grows_is_sent_as_long_as_it_was(menu: Path) -> None:
     """Its length stands in the head of the request."""
     transport = Changing(menu, b"x" * 1_000_000)
-    async with httpx2.AsyncClient(transport=transport) as http:
-        await upload_media(http, "https://graph.invalid/media", File(str(menu)), token=b"t")
+    async with open_fake(transport) as poster:
+        await upload_media(poster, "https://graph.invalid/media", File(str(menu)))
     assert transport.written == transport.announced
 
 
 async def test_a_file_that_shrinks_is_tried_again(menu: Path) -> None:
     """What was announced cannot be sent; the next attempt measures it anew."""
-    async with httpx2.AsyncClient(transport=Changing(menu, b"short")) as http:
+    async with open_fake(Changing(menu, b"short")) as poster:
         with pytest.raises(SendDelayed, match=r"^the file was not uploaded: it became shorter meanwhile$"):
-            await upload_media(http, "https://graph.invalid/media", File(str(menu)), token=b"t")
+            await upload_media(poster, "https://graph.invalid/media", File(str(menu)))
 
 
 async def test_a_cancelled_upload_leaves_nothing_open(menu: Path, nursery: trio.Nursery) -> None:
@@ -455,13 +476,13 @@ async def test_a_cancelled_upload_leaves_nothing_open(menu: Path, nursery: trio.
     async with (
         open_server(hang(arrived)) as server,
         open_server(answer(200, UPLOADED)) as other,
-        open_http() as http,
+        open_api() as poster,
     ):
         with trio.CancelScope() as scope:
             nursery.start_soon(cancel_after, arrived, scope)
-            await upload_media(http, server.url, File(str(menu)), token=b"t")
+            await upload_media(poster, server.url, File(str(menu)))
         assert scope.cancelled_caught
-        assert await upload_media(http, other.url, File(str(menu)), token=b"t") == UPLOADED["id"]
+        assert await upload_media(poster, other.url, File(str(menu))) == UPLOADED["id"]
 
 
 async def test_an_upload_that_is_cut_in_its_middle_leaves_nothing_open(
@@ -471,10 +492,10 @@ async def test_an_upload_that_is_cut_in_its_middle_leaves_nothing_open(
     path = tmp_path / "large.pdf"
     path.write_bytes(b"x" * 20_000_000)
     arrived = trio.Event()
-    async with open_server(hang(arrived), reads_bodies=False) as server, open_http() as http:
+    async with open_server(hang(arrived), reads_bodies=False) as server, open_api() as poster:
         with trio.CancelScope() as scope:
             nursery.start_soon(cancel_after, arrived, scope)
-            await upload_media(http, server.url, File(str(path)), token=b"t")
+            await upload_media(poster, server.url, File(str(path)))
         assert scope.cancelled_caught
 
 

@@ -35,6 +35,7 @@ from engine import (
 from web.app import create_app
 from web.bench.probe import store_of, swallow
 from web.bench.traffic import SECRET
+from web.doors import door_of
 from web.logs import configure_logs, log_event
 from web.serving import BACKLOG, server_config
 from web.settings import load_settings
@@ -135,7 +136,9 @@ async def _serve(store: Store) -> None:
                         }
                     )
 
-        await serve(create_app(engine, settings), server_config(listener), shutdown_trigger=answer_questions)
+        await serve(
+            create_app(engine, door_of(settings)), server_config(listener), shutdown_trigger=answer_questions
+        )
 
 
 def _print(counted: Mapping[str, float]) -> None:

@@ -1,7 +1,7 @@
 """360dialog's door: Meta's envelope in, Meta's requests out, with an API key in place of a token."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ClassVar, Final
 
 import attrs
@@ -10,9 +10,11 @@ from engine import Outbound
 from engine.content import MediaSource
 from web.channel import Request, Thanks
 from web.dialog360.error_codes import classify
+from web.dialog360.media import open_media
 from web.dialog360.signature import PROOF_HEADER, SIGNATURE_HEADER, has_secret, is_signed
 from web.posting import can_stand_in_header
-from web.whatsapp.client import TEXT_CHARACTERS_MAX, open_sender
+from web.whatsapp.client import open_sender
+from web.whatsapp.numbers import MediaByNumber
 from web.whatsapp.payloads import Webhook, parse
 
 # No id of a number stands in the path: the key says which it is.
@@ -32,7 +34,6 @@ class Dialog360Channel:
     platform_secret: str = attrs.field(default="", repr=False)
     api_url: str = API_URL
 
-    text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
     thanks: ClassVar[Thanks] = Thanks()
 
     def challenge(self, arguments: Mapping[str, str]) -> str | None:
@@ -51,9 +52,11 @@ class Dialog360Channel:
             proofs.append(is_signed(request.body, request.header(SIGNATURE_HEADER), self.platform_secret))
         return bool(proofs) and all(proofs)
 
-    def open_media(self) -> AbstractAsyncContextManager[MediaSource | None]:
-        """None yet: their address is in `media.url`."""
-        return nullcontext()
+    @asynccontextmanager
+    async def open_media(self) -> AsyncIterator[MediaSource]:
+        """360dialog's API, which passes on what Meta has."""
+        async with open_media(api_url=self.api_url, api_key=self.api_key) as download:
+            yield MediaByNumber({"": download})
 
     def open(self) -> AbstractAsyncContextManager[Outbound]:
         """360dialog's messaging API."""

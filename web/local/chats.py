@@ -41,7 +41,10 @@ _MAY_BECOME: Final[Mapping[State, frozenset[State]]] = {
 
 @attrs.frozen(kw_only=True)
 class PhoneEvent:
-    """One fact for the page: `message`, `state` or `typing`, with what the page needs to show it."""
+    """One fact for the page, with what it needs to show it.
+
+    `kind`: `message`, `state`, `typing`, `reaction` or `operation`.
+    """
 
     number: int
     kind: str
@@ -62,10 +65,19 @@ class Chat:
     followers: int = attrs.field(default=0, init=False)
 
     def record(self, event: PhoneEvent) -> None:
+        if event.kind == "operation":
+            self._drop_drawing(event.data["id"])
         if len(self.events) == EVENTS_MAX:
             self.forgotten_to = self.events.popleft().number
         self.events.append(event)
         self.wake()
+
+    def _drop_drawing(self, operation_id: str) -> None:
+        """A drawing is whole: whoever gets the new one has no use for those before it."""
+        for event in self.events:
+            if event.kind == "operation" and event.data["id"] == operation_id:
+                self.events.remove(event)
+                return
 
     def wake(self) -> None:
         self.changed.set()
@@ -101,7 +113,7 @@ class Chats:
         self._chats.move_to_end(user_id)
         return self._chats[user_id]
 
-    def begin(self, user_id: str, key: str, text: str) -> None:
+    def begin(self, user_id: str, key: str, text: str, **more: Any) -> None:
         """The user sends a message, for the first time or once more under the same key."""
         chat = self.of(user_id)
         if key in chat.states:
@@ -110,7 +122,7 @@ class Chats:
         if len(chat.states) == EVENTS_MAX:
             del chat.states[next(iter(chat.states))]
         chat.states[key] = State.SENDING
-        self._record(user_id, "message", key=key, mine=True, text=text, state=State.SENDING)
+        self._record(user_id, "message", key=key, mine=True, text=text, state=State.SENDING, **more)
 
     def mark(self, user_id: str, key: str, state: State, reason: str = "") -> None:
         """The message has come to this state; what would lead back changes nothing."""
@@ -137,10 +149,18 @@ class Chats:
         """The dots; the page takes them away with our next message or when `seconds` are over."""
         self._record(user_id, "typing", seconds=TYPING_SECONDS)
 
-    def receive(self, user_id: str, key: str, text: str) -> str:
+    def receive(self, user_id: str, key: str, text: str, **more: Any) -> str:
         """A message to the user arrives; returns its wamid."""
-        self._record(user_id, "message", key=key, mine=False, text=text)
+        self._record(user_id, "message", key=key, mine=False, text=text, **more)
         return message_id(user_id, key)
+
+    def react(self, user_id: str, *, to: str, emoji: str, mine: bool) -> None:
+        """A reaction to the message with that key, in the place of an earlier one; no emoji takes it away."""
+        self._record(user_id, "reaction", to=to, emoji=emoji, mine=mine)
+
+    def draw(self, user_id: str, drawing: Mapping[str, Any]) -> None:
+        """An operation's newest drawing, in the place of its earlier ones; `id` names the operation."""
+        self._record(user_id, "operation", **drawing)
 
     def close(self) -> None:
         """Whoever follows gets what is there and then the end."""

@@ -7,10 +7,11 @@ from typing import Any, Final
 import attrs
 from quart import Blueprint, Response, request
 
+from web.local.bodies import Shown, shown_of
 from web.local.chats import Chats
+from web.local.files import Files, StoredFile
 from web.local.guard import check_json, read_json
-from web.local.meta import TEXT_CHARACTERS_MAX, USER_PATTERN, parse_message_id
-from web.local.words import words_of
+from web.local.meta import TEXT_CHARACTERS_MAX, USER_PATTERN, message_id, parse_message_id
 
 _TRACKER_CHARACTERS_MAX: Final = 512  # WhatsApp: longest biz_opaque_callback_data
 
@@ -43,12 +44,17 @@ def _wrong(details: str) -> GraphError:
 
 
 @attrs.frozen(kw_only=True)
-class TextSend:
-    """A message to a user, in words.  `to` is what the caller wrote, `user_id` its digits."""
+class Send:
+    """A message to a user.  `to` is what the caller wrote, `user_id` its digits.
+
+    `shown` is what `bodies` makes of it, with the key of the message that it answers in `quote`; `tracker` is
+    the caller's own id of it.
+    """
 
     to: str
     user_id: str
-    text: str = attrs.field(repr=False)
+    shown: Shown = attrs.field(repr=False)
+    tracker: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +66,7 @@ class ReadMark:
     typing: bool
 
 
-def parse_request(fields: object) -> TextSend | ReadMark:
+def parse_request(fields: object) -> Send | ReadMark:
     """What the JSON of `POST /<version>/<phone number id>/messages` asks for; raises GraphError."""
     if not isinstance(fields, dict):
         raise GraphError(100, "(#100) The body is not a JSON object.")
@@ -68,7 +74,7 @@ def parse_request(fields: object) -> TextSend | ReadMark:
         raise _missing("messaging_product")
     if fields["messaging_product"] != "whatsapp":
         raise GraphError(100, "(#100) Param messaging_product must be one of {WHATSAPP}.")
-    return _parse_read_mark(fields) if "status" in fields else _parse_text(fields)
+    return _parse_read_mark(fields) if "status" in fields else _parse_send(fields)
 
 
 def _parse_read_mark(fields: dict[str, Any]) -> ReadMark:
@@ -86,7 +92,7 @@ def _parse_read_mark(fields: dict[str, Any]) -> ReadMark:
     return ReadMark(user_id=known[0], key=known[1], typing=typing is not None)
 
 
-def _parse_text(fields: dict[str, Any]) -> TextSend:
+def _parse_send(fields: dict[str, Any]) -> Send:
     if "to" not in fields:
         raise _missing("to")
     to = fields["to"]
@@ -100,16 +106,24 @@ def _parse_text(fields: dict[str, Any]) -> TextSend:
         raise _wrong(
             f"biz_opaque_callback_data must be a text of at most {_TRACKER_CHARACTERS_MAX} characters"
         )
-    return TextSend(to=to, user_id=user_id, text=_parse_words(fields))
+    shown = {**_parse_shown(fields), **_parse_quote(fields)}
+    return Send(to=to, user_id=user_id, shown=shown, tracker=tracker)
 
 
-def _parse_words(fields: dict[str, Any]) -> str:
+def _parse_quote(fields: dict[str, Any]) -> Shown:
+    context = fields.get("context")
+    wamid = context.get("message_id") if isinstance(context, dict) else None
+    known = parse_message_id(wamid) if isinstance(wamid, str) else None
+    return {"quote": known[1]} if known else {}
+
+
+def _parse_shown(fields: dict[str, Any]) -> Shown:
     kind = fields.get("type", "text")
     if kind != "text":
-        words = words_of(kind, fields.get(kind)) if isinstance(kind, str) else None
-        if words is None:
+        shown = shown_of(kind, fields.get(kind)) if isinstance(kind, str) else None
+        if shown is None:
             raise _wrong("type is not one that the local phone shows, or its part is not as it must be")
-        return words
+        return shown
     text = fields.get("text")
     body = text.get("body") if isinstance(text, dict) else None
     if not isinstance(body, str) or not body.strip():
@@ -117,14 +131,17 @@ def _parse_words(fields: dict[str, Any]) -> str:
     if len(body) > TEXT_CHARACTERS_MAX:
         limit = f"at most {TEXT_CHARACTERS_MAX} characters long"
         raise GraphError(100, f"(#100) Param text['body'] must be {limit}.")
-    return body
+    return {"text": body}
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class Graph:
-    """The route `POST /graph/<version>/<phone number id>/messages`, for one number and one token."""
+    """The routes `messages` and `media` of `/graph/<version>/<phone number id>`, for one number and token."""
 
     chats: Chats
+    files: Files
+    # Why a message is sent ("reply", "acknowledgement"), by the tracker it carries.
+    kind_of: Callable[[str], str]
     phone_number_id: str
     access_token: str = attrs.field(repr=False)
     new_id: Callable[[], str]
@@ -146,12 +163,15 @@ class Graph:
             return error.to_json(self.new_id()), error.status
 
     async def answer_media(self, version: str, phone_number_id: str) -> Response | tuple[dict[str, Any], int]:
-        """A file is taken and forgotten: the phone shows its name."""
+        """Keep a file: its message comes next and names it by the id that is given here."""
         try:
             self._check_caller(phone_number_id)
-            if "file" not in await request.files:
+            file = (await request.files).get("file")
+            if file is None:
                 raise _missing("file")
-            return {"id": self.new_id()}, 200
+            id = self.new_id()
+            self.files.add(id, StoredFile(content=file.read(), mime_type=file.mimetype))
+            return {"id": id}, 200
         except GraphError as error:
             return error.to_json(self.new_id()), error.status
 
@@ -164,15 +184,29 @@ class Graph:
             message = f"Unsupported post request. Object with ID '{phone_number_id}' does not exist"
             raise GraphError(100, message, subcode=33)
 
-    def _carry_out(self, wish: TextSend | ReadMark) -> dict[str, Any]:
+    def _carry_out(self, wish: Send | ReadMark) -> dict[str, Any]:
         if isinstance(wish, ReadMark):
             self.chats.mark_read(wish.user_id, wish.key)
             if wish.typing:
                 self.chats.show_typing(wish.user_id)
             return {"success": True}
-        wamid = self.chats.receive(wish.user_id, self.new_id(), wish.text)
         return {
             "messaging_product": "whatsapp",
             "contacts": [{"input": wish.to, "wa_id": wish.user_id}],
-            "messages": [{"id": wamid}],
+            "messages": [{"id": self._show(wish)}],
         }
+
+    def _show(self, wish: Send) -> str:
+        """Put it on the phone; returns its wamid."""
+        key = self.new_id()
+        if reaction := wish.shown.get("reaction"):
+            self.chats.react(wish.user_id, **reaction, mine=False)
+            return message_id(wish.user_id, key)
+        shown = dict(wish.shown)
+        if "file" in shown:
+            shown["file"] = self._with_size(shown["file"])
+        return self.chats.receive(wish.user_id, key, why=self.kind_of(wish.tracker), **shown)
+
+    def _with_size(self, file: dict[str, Any]) -> dict[str, Any]:
+        stored = self.files.get(str(file.get("id", "")))
+        return file if stored is None else {**file, "size": len(stored.content), "type": stored.mime_type}

@@ -4,7 +4,8 @@ import base64
 import binascii
 import json
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 TEXT_CHARACTERS_MAX: Final = 4096  # WhatsApp: longest text body
 USER_PATTERN: Final = re.compile(r"[0-9]{5,15}")  # E.164 without the plus: at most 15 digits
@@ -32,22 +33,26 @@ def parse_message_id(wamid: str) -> tuple[str, str] | None:
     return (user_id, key) if known and message_id(user_id, key) == wamid else None
 
 
-def webhook_body(*, phone_number_id: str, user_id: str, key: str, text: str, timestamp: int) -> bytes:
-    """One text message as WhatsApp posts it: https://developers.facebook.com, webhooks, messages, text."""
+def webhook_body(
+    *, phone_number_id: str, user_id: str, key: str, content: Mapping[str, Any], timestamp: int
+) -> bytes:
+    """One message as WhatsApp posts it; `content` has its `type`, what belongs to that, and its `context`.
+
+    Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
+    """
     value = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": _DISPLAY_PHONE_NUMBER, "phone_number_id": phone_number_id},
         "contacts": [{"profile": {"name": "Local phone"}, "wa_id": user_id}],
         "messages": [
-            {
-                "from": user_id,
-                "id": message_id(user_id, key),
-                "timestamp": str(timestamp),
-                "type": "text",
-                "text": {"body": text},
-            }
+            {"from": user_id, "id": message_id(user_id, key), "timestamp": str(timestamp), **content}
         ],
     }
     change = {"value": value, "field": "messages"}
     envelope = {"object": "whatsapp_business_account", "entry": [{"id": _ACCOUNT_ID, "changes": [change]}]}
     return json.dumps(envelope).encode()
+
+
+def context_of(user_id: str, key: str) -> dict[str, Any]:
+    """The context of a message that answers the one of the business with that key."""
+    return {"context": {"from": _DISPLAY_PHONE_NUMBER, "id": message_id(user_id, key)}}

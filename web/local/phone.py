@@ -1,9 +1,10 @@
-"""The page's routes: the page itself, sending as the user, and the chat's events live."""
+"""The page's routes: the page itself, sending as the user, files, and the chat's events live."""
 
 import json
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from html import escape
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,10 @@ import trio
 from quart import Blueprint, Response, request
 
 from web.local.chats import Chat, Chats, State
+from web.local.drafts import Draft, parse_draft
+from web.local.files import Files
 from web.local.guard import check_json, check_origin, read_json, refuse
-from web.local.meta import KEY_PATTERN, TEXT_CHARACTERS_MAX, USER_PATTERN, webhook_body
+from web.local.meta import USER_PATTERN, webhook_body
 from web.whatsapp.signature import SIGNATURE_HEADER, sign
 
 FOLLOWERS_MAX: Final = 32  # browsers keep six connections to one server; some tabs, some browsers
@@ -24,35 +27,16 @@ WEBHOOK_SECONDS_MAX: Final = 10.0  # Meta asks for one; beyond this nobody at a 
 # Plain HTTP on loopback: a context that trusts nobody, and spares reading the machine's certificates.
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _POSITION: Final = re.compile(r"(.+)-([0-9]{1,18})")
+_SUGGESTIONS: Final = b"<!-- suggestions -->"  # its place in the page
 _CONTENT_TYPES: Final = {
     "index.html": "text/html; charset=utf-8",
     "phone.css": "text/css; charset=utf-8",
-    "phone.js": "text/javascript; charset=utf-8",
+    **{
+        f"{name}.js": "text/javascript; charset=utf-8"
+        for name in ("phone", "person", "bubbles", "bodies", "timeline", "stream", "dom")
+    },
     "icon.svg": "image/svg+xml",
 }
-
-
-@attrs.frozen(kw_only=True)
-class Draft:
-    """What the user wrote.  `key` is the page's own id of it: the same key again is the same message."""
-
-    user_id: str
-    key: str
-    text: str = attrs.field(repr=False)
-
-
-def parse_draft(fields: object) -> Draft | str:
-    """What the page asks to send, or what is wrong with it."""
-    if not isinstance(fields, dict):
-        return "send a JSON object"
-    user_id, key, text = (fields.get(name) for name in ("user", "key", "text"))
-    if not isinstance(user_id, str) or not USER_PATTERN.fullmatch(user_id):
-        return "user must be a phone number of 5 to 15 digits"
-    if not isinstance(key, str) or not KEY_PATTERN.fullmatch(key):
-        return "key must be 1 to 64 letters, digits or hyphens"
-    if not isinstance(text, str) or not text.strip() or len(text) > TEXT_CHARACTERS_MAX:
-        return f"text must be 1 to {TEXT_CHARACTERS_MAX} characters, not all blank"
-    return Draft(user_id=user_id, key=key, text=text)
 
 
 def _frame(kind: str, data: Any, position: str = "") -> bytes:
@@ -103,23 +87,29 @@ async def follow(chats: Chats, user_id: str, position: str) -> AsyncGenerator[by
 
 @attrs.frozen(eq=False, kw_only=True)
 class Page:
-    """The routes `/`, `/local/static/…`, `/local/messages` and `/local/events`."""
+    """The routes `/`, `/local/static/…`, `/local/messages`, `/local/files/…` and `/local/events`."""
 
     chats: Chats
+    files: Files
     phone_number_id: str
     app_secret: str = attrs.field(repr=False)
     server_url: Callable[[], str]
+    suggestions: Sequence[str] = ()
     _files: dict[str, bytes] = attrs.field(init=False, repr=False)
 
     @_files.default
     def _read_files(self) -> dict[str, bytes]:
         folder = Path(__file__).with_name("static")
-        return {name: (folder / name).read_bytes() for name in _CONTENT_TYPES}
+        files = {name: (folder / name).read_bytes() for name in _CONTENT_TYPES}
+        buttons = "".join(f'<button type="button">{escape(words)}</button>' for words in self.suggestions)
+        files["index.html"] = files["index.html"].replace(_SUGGESTIONS, buttons.encode())
+        return files
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.get("/")(self.answer_page)
         blueprint.get("/local/static/<name>")(self.answer_file)
         blueprint.post("/local/messages")(self.answer_draft)
+        blueprint.get("/local/files/<id>")(self.answer_stored)
         blueprint.get("/local/events")(self.answer_events)
 
     async def answer_page(self) -> Response:
@@ -137,11 +127,27 @@ class Page:
         draft = parse_draft(await read_json(request))
         if isinstance(draft, str):
             return refuse(400, draft)
-        self.chats.begin(draft.user_id, draft.key, draft.text)
+        if draft.reaction is None:
+            self.chats.begin(draft.user_id, draft.key, draft.text, **draft.more)
         reason = await self._deliver(draft)
         state = State.REFUSED if reason else State.ACCEPTED
-        self.chats.mark(draft.user_id, draft.key, state, reason)
+        if draft.reaction is None:
+            self.chats.mark(draft.user_id, draft.key, state, reason)
+        elif not reason:
+            to, emoji = draft.reaction
+            self.chats.react(draft.user_id, to=to, emoji=emoji, mine=True)
         return {"state": state, "reason": reason}
+
+    async def answer_stored(self, id: str) -> Response:
+        """A file that the phone was sent, to be saved: whatever it holds is never shown as a page of ours."""
+        file = self.files.get(id)
+        if file is None:
+            return refuse(
+                404, "this file is no longer kept; the local phone forgets the oldest, and at a restart all"
+            )
+        response = Response(file.content, content_type=file.mime_type)
+        response.headers["Content-Disposition"] = "attachment"
+        return response
 
     async def answer_events(self) -> Response:
         """The chat of `?user=`, live: all that is kept, or what came after a position.
@@ -167,7 +173,7 @@ class Page:
             phone_number_id=self.phone_number_id,
             user_id=draft.user_id,
             key=draft.key,
-            text=draft.text,
+            content=draft.content,
             timestamp=int(self.chats.now()),
         )
         # A page that goes away cancels this task; the message would hang in SENDING for ever.

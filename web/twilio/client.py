@@ -24,6 +24,15 @@ API_URL: Final = "https://api.twilio.com"
 TYPING_URL: Final = "https://messaging.twilio.com/v2/Indicators/Typing.json"
 
 
+def basic_credentials(account_sid: str, auth_token: str) -> str:
+    """What stands behind "Basic".  Raises ValueError, without the token, when it cannot stand in a header."""
+    if not (can_stand_in_header(account_sid) and can_stand_in_header(auth_token)):
+        raise ValueError(
+            "the account SID or the auth token is empty or holds a blank or a letter beyond ASCII"
+        )
+    return base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
+
+
 @asynccontextmanager
 async def open_client(
     *,
@@ -40,11 +49,7 @@ async def open_client(
     `number` is in digits, with the country's; `webhook_url` is the public address, without a query, that
     Twilio posts statuses to.  Raises ValueError, without the token, when it could not stand in a header.
     """
-    if not (can_stand_in_header(account_sid) and can_stand_in_header(auth_token)):
-        raise ValueError(
-            "the account SID or the auth token is empty or holds a blank or a letter beyond ASCII"
-        )
-    credentials = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
+    credentials = basic_credentials(account_sid, auth_token)
     async with open_poster(
         api="Twilio's API",
         urls=[api_url, typing_url],

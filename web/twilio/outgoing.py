@@ -21,6 +21,7 @@ from engine.replies import (
     VideoBody,
 )
 
+# Longer ones are refused: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message
 TEXT_CHARACTERS_MAX: Final = 1_600
 
 

@@ -119,6 +119,7 @@ def _read_message(item: _Item) -> Message | Unhandled:
         quoted=_quoted(item),
         referral=_referral(item),
         profile=Profile(name=name) if (name := text_of(item.get("ProfileName"))) else None,
+        number=phone_of(item.get("To", "").removeprefix(ADDRESS_PREFIX).removeprefix("+")) or "",
         raw=item,
     )
 

@@ -9,7 +9,7 @@ import attrs
 from engine import Outbound
 from engine.content import MediaSource
 from web.channel import Request, Thanks
-from web.whatsapp.client import TEXT_CHARACTERS_MAX, open_client
+from web.whatsapp.client import open_client
 from web.whatsapp.media import open_media
 from web.whatsapp.numbers import BusinessNumber, MediaByNumber, OutboundByNumber, by_number
 from web.whatsapp.payloads import Webhook, parse
@@ -23,7 +23,6 @@ class CloudChannel:
     numbers: tuple[BusinessNumber, ...]
     graph_url: str
 
-    text_characters_max: ClassVar[int] = TEXT_CHARACTERS_MAX
     thanks: ClassVar[Thanks] = Thanks()
 
     def challenge(self, arguments: Mapping[str, str]) -> str | None:

@@ -15,12 +15,12 @@ import msgspec
 from engine import OutboxRow, SendAmbiguous, TypingSignal
 from engine.replies import TextBody
 from web.posting import ANSWER_BYTES_MAX, Poster, Timeouts, can_stand_in_header, open_poster
-from web.whatsapp.error_codes import Classify, classify
-from web.whatsapp.outgoing import TEXT_CHARACTERS_MAX, file_of, message_request, with_media_id
+from web.whatsapp.error_codes import Classify, classify, refusal
+from web.whatsapp.outgoing import file_of, message_request, with_media_id
 from web.whatsapp.payloads import GROUP_PREFIX
 from web.whatsapp.upload import upload_media
 
-__all__ = ["ANSWER_BYTES_MAX", "TEXT_CHARACTERS_MAX", "GraphClient", "Timeouts", "open_client", "open_sender"]
+__all__ = ["ANSWER_BYTES_MAX", "GraphClient", "Timeouts", "open_client", "open_sender"]
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def open_sender(
         secrets=[secret],
         timeouts=timeouts,
     ) as poster:
-        yield GraphClient(poster=poster, url=url, secret=secret.encode(), classify=classify)
+        yield GraphClient(poster=poster, url=url, classify=classify)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -70,7 +70,6 @@ class GraphClient:
 
     _poster: Poster = attrs.field(repr=False)
     _url: str
-    _secret: bytes = attrs.field(repr=False)
     _classify: Classify = attrs.field(repr=False)
 
     async def __call__(self, outgoing: OutboxRow | TypingSignal) -> str:
@@ -86,12 +85,7 @@ class GraphClient:
             request = await self._message_request(outgoing)
         answer = await self._poster.post(self._url, json.dumps(request).encode())
         if not answer.is_success:
-            raise self._classify(
-                answer.status,
-                answer.body,
-                retry_after=answer.headers.get("Retry-After"),
-                usage=answer.headers.get("X-Business-Use-Case-Usage"),
-            )
+            raise refusal(self._classify, answer.status, answer.headers, answer.body)
         if isinstance(outgoing, TypingSignal):
             return ""
         if provider_id := _provider_id(answer.body):
@@ -102,11 +96,7 @@ class GraphClient:
         body = row.body or TextBody(row.text)
         if (file := file_of(body)) is not None:
             media_id = await upload_media(
-                self._poster.http,
-                f"{self._url.removesuffix('/messages')}/media",
-                file,
-                token=self._secret,
-                classify=self._classify,
+                self._poster, f"{self._url.removesuffix('/messages')}/media", file, classify=self._classify
             )
             body = with_media_id(body, media_id)
         to = row.to

@@ -119,6 +119,16 @@ class Classify(Protocol):
     ) -> SendError: ...
 
 
+def refusal(classify: Classify, status: int, headers: Mapping[str, str], body: bytes | None) -> SendError:
+    """The same of a whole answer, whose names of headers are of any case."""
+    return classify(
+        status,
+        body,
+        retry_after=headers.get("Retry-After"),
+        usage=headers.get("X-Business-Use-Case-Usage"),
+    )
+
+
 def classify(
     status: int, body: bytes | None, *, retry_after: str | None = None, usage: str | None = None
 ) -> SendError:

@@ -1,7 +1,7 @@
-"""The numbers of one business at Meta: whose users are whose, and who is believed about which.
+"""The numbers of one business: whose users are whose, and who is believed about which.
 
-Rule 1: the users of the first number are called as Meta calls them, those of a further one by its id as well:
-who writes to two numbers is two users (`engine.at_number`).
+Rule 1: the users of the first number are called as their provider calls them, those of a further one by its
+id as well: who writes to two numbers is two users (`engine.at_number`).
 Rule 2: a message is believed only when it was signed with the secret of the number that it came to.  One to a
 number that is not ours counts as one to the first.
 Rule 3: nothing is sent from another number than the one that was written to.
@@ -41,7 +41,8 @@ class BusinessNumber:
 def by_number(webhook: Webhook, ids: Sequence[str], signed: Collection[str]) -> Webhook:
     """The same, with each user called as Rule 1 has it, and without what is not believed.
 
-    `ids`: of our numbers, the first first; `signed`: of those with whose secret the body was signed.
+    `ids`: of our numbers, as `Message.number` has them, the first first; `signed`: of those with whose secret
+    the body was signed.
     """
     if len(ids) == 1:
         return webhook

@@ -1,4 +1,4 @@
-"""Uploads one file, of this machine or of a message, to the Graph API, and returns the id that it has there.
+"""Uploads one file, of this machine or of a message, in Meta's form, and returns the id that it has there.
 
 Rule 1: what is too large for its type is refused before anything is sent.
 Rule 2: nothing is tried again here.  To upload twice does no harm, so no error is ambiguous.
@@ -16,10 +16,10 @@ import httpx2
 import msgspec
 import trio
 
-from engine import SendDelayed, SendRefused
+from engine import SendAmbiguous, SendDelayed, SendRefused
 from engine.replies import Inline, Upload
-from web.posting import ANSWER_BYTES_MAX
-from web.whatsapp.error_codes import Classify, classify
+from web.posting import Poster
+from web.whatsapp.error_codes import Classify, classify, refusal
 
 # What `trio.open_file` and `trio.wrap_file` return; Trio has no public name for it.
 _Content = Any
@@ -35,15 +35,6 @@ MOVING_STICKER_BYTES_MAX: Final = 500 * 1_024
 UPLOAD_SECONDS_MAX: Final = 300.0
 _CHUNK_BYTES: Final = 65_536
 
-# The request was not written: nothing else can be sent just now, either.
-_NOT_WRITTEN: Final = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-)
-
 # The beginning of a WebP file, up to the byte whose bit says that it moves:
 # https://developers.google.com/speed/webp/docs/riff_container#extended_file_format
 _WEBP_HEAD_BYTES: Final = 21
@@ -51,90 +42,39 @@ _WEBP_MOVES: Final = 0x02
 
 
 async def upload_media(
-    http: httpx2.AsyncClient,
-    url: httpx2.URL | str,
+    poster: Poster,
+    url: str,
     file: Upload,
     *,
-    token: bytes,
     classify: Classify = classify,
     seconds_max: float = UPLOAD_SECONDS_MAX,
 ) -> str:
     """Upload the file; returns its id, which is good for 30 days.
 
-    `http` has the credentials in its headers, as `open_client` makes it; `url` is `{root}/{phone number
-    id}/media`; `token` is only taken out of what Meta quotes of it in an error; `classify` judges what is not
-    a success.  Takes at most `seconds_max`.
-    Raises a `SendError`: SendRefused for a file that cannot be read, is empty or too large; what Meta refuses
-    as `error_codes` has it; SendDelayed when there was no answer, or none with an id.
+    `url` is `{root}/{phone number id}/media`; `classify` judges what is not a success.  Takes at most
+    `seconds_max`.
+    Raises a `SendError`: SendRefused for a file that cannot be read, is empty or too large; what
+    `classify` says of a refusal; SendDelayed when there was no answer, or none with an id.
     """
     try:
         async with await _open(file) as content:
             size = await _checked_size(content, file.media_type)
             form = _Form.of(content, size=size, name=_file_name(file.name), mime_type=file.media_type)
-            answer = await _post(http, url, form, token, seconds_max)
+            answer = await poster.post(url, form, headers=form.headers, seconds_max=seconds_max)
     except OSError as error:
         # Its text has the path, which is nobody's business but this machine's.
         raise SendRefused(
             f"the file to send cannot be read: {error.strerror or type(error).__name__}"
         ) from None
-    if not 200 <= answer.status < 300:
-        raise classify(answer.status, answer.body, retry_after=answer.retry_after, usage=answer.usage)
+    except _FileShrunk as error:
+        raise SendDelayed("the file was not uploaded: it became shorter meanwhile") from error
+    except SendAmbiguous as error:
+        raise SendDelayed(f"the file was not uploaded: {error.reason}") from error
+    if not answer.is_success:
+        raise refusal(classify, answer.status, answer.headers, answer.body)
     if media_id := _media_id(answer.body):
         return media_id
     raise SendDelayed(f"HTTP {answer.status} without the id of an upload")
-
-
-@attrs.frozen(kw_only=True)
-class _Answer:
-    status: int
-    # None: it broke off, or was longer than ANSWER_BYTES_MAX.
-    body: bytes | None
-    retry_after: str | None
-    usage: str | None
-
-
-async def _post(
-    http: httpx2.AsyncClient, url: httpx2.URL | str, form: "_Form", token: bytes, seconds_max: float
-) -> _Answer:
-    request = http.build_request("POST", url, headers=form.headers)
-    request.stream = form
-    with trio.move_on_after(seconds_max):
-        try:
-            response = await http.send(request, stream=True)
-            try:
-                return _Answer(
-                    status=response.status_code,
-                    body=await _read_body(response, token),
-                    retry_after=response.headers.get("Retry-After"),
-                    usage=response.headers.get("X-Business-Use-Case-Usage"),
-                )
-            finally:
-                await response.aclose()
-        except _NOT_WRITTEN as error:
-            name = type(error).__name__
-            # Only of a connection that was not made: any other text may quote the request.
-            why = f"{name}: {error}" if isinstance(error, httpx2.ConnectError) else name
-            raise SendDelayed(f"the Graph API could not be reached: {why}", whole_number=True) from error
-        except _FileShrunk as error:
-            raise SendDelayed("the file was not uploaded: it became shorter meanwhile") from error
-        except httpx2.RequestError as error:
-            raise SendDelayed(f"the file was not uploaded: {type(error).__name__}") from error
-    raise SendDelayed(f"the file was not uploaded within {seconds_max:g} s")
-
-
-async def _read_body(response: httpx2.Response, token: bytes) -> bytes | None:
-    body = bytearray()
-    with trio.CancelScope() as reading:
-        try:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > ANSWER_BYTES_MAX:
-                    # Not `break`: the library's generators would be left to the garbage collector.
-                    reading.cancel()
-        except httpx2.RequestError:
-            # The status has been read: an error needs no more, and a success without an id is none.
-            return None
-    return None if len(body) > ANSWER_BYTES_MAX else bytes(body).replace(token, b"...")
 
 
 async def _open(file: Upload) -> _Content:

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
+import attrs
 import trio
 
 from engine.assistants.almanac import civil, jewish, places
 from engine.assistants.almanac.traditions import (
+    COUNTED_DAYS,
     FAMILIAR_COUNTRIES,
     NATIONAL_ALIASES,
+    REGIONAL_DAYS,
     TRADITION_ALIASES,
     TRADITIONS,
     Tradition,
@@ -34,13 +37,19 @@ async def familiar_names(year: int) -> Names:
             for country in tradition.countries:
                 await trio.lowlevel.checkpoint()
                 add_missing(names, _of_tradition(tradition, country, year))
+        for name, other, _ in COUNTED_DAYS:
+            if (base := names.get(normalise(other))) is not None:
+                day = attrs.evolve(base, name=name, key=name)
+                same = [known for known, each in names.items() if each.tradition and each.key == name]
+                names.update(dict.fromkeys((normalise(name), *same), day))
         for alias, key in TRADITION_ALIASES.items():
             if normalise(key) in names:
-                names.setdefault(alias, names[normalise(key)])
+                names[alias] = names[normalise(key)]
         for country in FAMILIAR_COUNTRIES:
             await trio.lowlevel.checkpoint()
             add_missing(names, of_country(country, "", year, names, all_languages=True))
-        for name, country, key in NATIONAL_ALIASES:
+        regional = ((name, country, key) for name, country, _, key in REGIONAL_DAYS)
+        for name, country, key in (*NATIONAL_ALIASES, *regional):
             names[normalise(name)] = _national(country, key, name)
         _familiar[year] = names
     return _familiar[year]

@@ -3,11 +3,13 @@
 import datetime
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final
 
+from engine.assistants.almanac.traditions import COUNTED_DAYS, REGIONAL_DAYS
 from engine.assistants.almanac.values import Occurrence
 from engine.assistants.almanac.words import normalise
 
@@ -24,6 +26,12 @@ _SECONDARY: Final = re.compile(
 _RELATIVE: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
     "easter sunday": (("easter", 0), ("orthodox easter", 0), ("easter monday", -1), ("good friday", 2)),
     "pentecost": (("pentecost monday", -1), ("whit monday", -1)),
+    "chinese new year": (("the second day of chinese new year", -1),),
+    **{normalise(name): ((other, days),) for name, other, days in COUNTED_DAYS},
+}
+# Which part of a country to ask for a day that the whole of it does not keep.
+_PARTS: Final[Mapping[tuple[str, str], str]] = {
+    (country, key): part for _, country, part, key in REGIONAL_DAYS
 }
 # Said of many things besides a holiday.
 _TOO_GENERAL_WORDS = """
@@ -88,14 +96,16 @@ def names(country: str, subdivision: str, year: int, all_languages: bool = False
     """The comparable names of a country's holidays, each with the library's English name (the key)."""
     english = days(country, subdivision, year, _ENGLISH)
     keys = [_key(name) for _, name in english]
+    # The library puts the names of a day in alphabetical order, which is another in each language.
+    crowded = {day for day, count in Counter(day for day, _ in english).items() if count > 1}
     # A real name stands before one made of another name's parts.
     known = {normalise(key): key for key in keys if key}
     for language in _languages(country, all_languages):
         local = days(country, subdivision, year, language)
         # Only then does the same place in both mean the same holiday.
         if [day for day, _ in local] == [day for day, _ in english]:
-            for key, (_, name) in zip(keys, local, strict=True):
-                if key:
+            for key, (day, name) in zip(keys, local, strict=True):
+                if key and day not in crowded:
                     known.setdefault(normalise(re.sub(r"\s*\(.*?\)", "", name)), key)
     for key in filter(None, keys):
         for name in _variants(key):
@@ -105,11 +115,23 @@ def names(country: str, subdivision: str, year: int, all_languages: bool = False
 
 
 def find(country: str, subdivision: str, name: str, year: int, *, eve: bool) -> list[Occurrence]:
-    """Each time a country keeps a holiday of that name in a year; `eve`: it begins at the sunset before."""
+    """Each time a country keeps a holiday of that name in a year; `eve`: it begins at the sunset before.
+
+    Without a subdivision, a few well-known days that only a part of the country keeps are found as well.
+    """
+    subdivision = subdivision or _PARTS.get((country, name), "")
     for other, offset in ((name, 0), *_RELATIVE.get(normalise(name), ())):
-        key = names(country, subdivision, year).get(normalise(other))
-        if key is not None:
-            return list(_occurrences(country, subdivision, key, year, offset, eve))
+        # What is counted from a day can fall in the year beside that day's.
+        around = (year - 1, year, year + 1) if offset else (year,)
+        found = [
+            occurrence
+            for each in around
+            if (key := names(country, subdivision, each).get(normalise(other))) is not None
+            for occurrence in _occurrences(country, subdivision, key, each, offset, eve)
+            if occurrence.first.year == year
+        ]
+        if found:
+            return found
     return []
 
 

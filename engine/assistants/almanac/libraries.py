@@ -16,6 +16,8 @@ _MODULES: Final = (
     "astral.geocoder",
     "astral.sun",
     "pyluach.hebrewcal",
+    "dateparser",
+    "icalendar",
     "rapidfuzz.fuzz",
     "rapidfuzz.process",
 )

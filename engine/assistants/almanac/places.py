@@ -1,4 +1,4 @@
-"""Where a question is about: cities and the capitals of countries, from astral's database."""
+"""Where a question is about: cities, the capitals of countries, and the states of federations."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,10 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import attrs
+
 from engine.assistants.almanac import civil
+from engine.assistants.almanac.cities import CITIES
 from engine.assistants.almanac.values import Place
 from engine.assistants.almanac.words import normalise
 
@@ -67,16 +70,45 @@ _CAPITALS: Final[Mapping[str, str]] = {
     "US": "Washington DC",
     "ZA": "Pretoria",
 }
+# Federations whose states people name; by their English names too, where the library has only its own.
+_WITH_PARTS: Final = ("DE", "AT", "CH", "AU", "CA", "US", "ES", "IN", "BR")
+_PART_NAMES: Final[Mapping[str, str]] = {
+    "andalusia": "andalucia",
+    "bavaria": "bayern",
+    "catalonia": "cataluna",
+    "hesse": "hessen",
+    "lower saxony": "niedersachsen",
+    "north rhine westphalia": "nordrhein westfalen",
+    "rhineland palatinate": "rheinland pfalz",
+    "saxony": "sachsen",
+    "thuringia": "thuringen",
+    "tyrol": "tirol",
+}
+# Shorter ones are codes, and words of other languages.
+_PART_LETTERS_MIN: Final = 4
 # Clocks follow the sun everywhere to within two hours and a bit.
 _HOURS_APART_MAX: Final = 3.0
 # How else people call a country, and a city.
 _COUNTRY_NAMES: Final[Mapping[str, str]] = {
     "america": "US",
+    "belgie": "BE",
+    "belgique": "BE",
     "britain": "GB",
     "burma": "MM",
     "congo kinshasa": "CD",
+    "deutschland": "DE",
+    "espana": "ES",
     "great britain": "GB",
+    "frankreich": "FR",
     "holland": "NL",
+    "italia": "IT",
+    "nederland": "NL",
+    "osterreich": "AT",
+    "polen": "PL",
+    "polska": "PL",
+    "schweiz": "CH",
+    "spanien": "ES",
+    "suisse": "CH",
     "the states": "US",
     "turkiye": "TR",
     "u k": "GB",
@@ -85,18 +117,39 @@ _COUNTRY_NAMES: Final[Mapping[str, str]] = {
     "uk": "GB",
     "united states of america": "US",
     "us": "US",
+    "ישראל": "IL",
 }
 _CITY_NAMES: Final[Mapping[str, str]] = {
+    "bengaluru": "bangalore",
     "bombay": "mumbai",
+    "calcutta": "kolkata",
+    "cracow": "krakow",
+    "danzig": "gdansk",
     "delhi": "new delhi",
     "jlem": "jerusalem",
+    "koln": "cologne",
     "kyiv": "kiev",
     "makka": "mecca",
     "mexico city": "mexico",
+    "milano": "milan",
+    "munchen": "munich",
+    "muenchen": "munich",
     "new york city": "new york",
+    "ny": "new york",
     "nyc": "new york",
+    "roma": "rome",
+    "saigon": "ho chi minh city",
+    "st petersburg": "saint petersburg",
+    "tel aviv yafo": "tel aviv",
     "washington": "washington dc",
     "washington d c": "washington dc",
+    "wien": "vienna",
+    "בחיפה": "haifa",
+    "בירושלים": "jerusalem",
+    "בתל אביב": "tel aviv",
+    "חיפה": "haifa",
+    "ירושלים": "jerusalem",
+    "תל אביב": "tel aviv",
 }
 
 
@@ -117,7 +170,19 @@ def names() -> Mapping[str, Place]:
     by_country = {normalise(civil.countries()[code]): place for code, place in capitals.items()}
     known = {name: capitals[code] for name, code in _COUNTRY_NAMES.items()}
     known.update({name: cities[city] for name, city in _CITY_NAMES.items()})
-    return {**cities, **regions, **by_country, **known}
+    parts = {name: place for code in _WITH_PARTS for name, place in _parts(code, capitals[code])}
+    parts.update((name, parts[local]) for name, local in _PART_NAMES.items())
+    return {**parts, **cities, **regions, **by_country, **known}
+
+
+def _parts(country: str, capital: Place) -> Iterator[tuple[str, Place]]:
+    """The states of a federation, by their comparable names; a city or country of that name goes first."""
+    for name, code in getattr(civil.library(), country).subdivisions_aliases.items():
+        if len(name) >= _PART_LETTERS_MIN:
+            yield (
+                normalise(name),
+                attrs.evolve(capital, name=name, subdivision=code, is_region=True),
+            )
 
 
 def find(name: str) -> Place | None:
@@ -131,7 +196,23 @@ def capital(country: str) -> Place | None:
 
 
 def _cities() -> Iterator[tuple[Place, str]]:
-    """astral's cities with their regions, but those that are wrong, or whose country is not on record."""
+    """astral's cities with their regions, then ours."""
+    yield from _astrals()
+    for name, code, latitude, longitude, timezone in CITIES:
+        country = civil.countries()[code]
+        place = Place(
+            name=name,
+            country=code,
+            country_name=country,
+            latitude=latitude,
+            longitude=longitude,
+            timezone=timezone,
+        )
+        yield place, normalise(country)
+
+
+def _astrals() -> Iterator[tuple[Place, str]]:
+    """All but those that are wrong, or whose country is not on record."""
     from astral.geocoder import all_locations, database
 
     codes = {normalise(name): code for code, name in civil.countries().items()}

@@ -1,4 +1,4 @@
-"""Plans an answer: which holiday and where; its dates; sunset and weekday of each.
+"""Plans an answer by the kind of question: who and where, then the facts, then what is made of them.
 
 Rule 1: the planner keeps nothing: what a call is for stands in its id, so that any process can go on with it.
 """
@@ -10,7 +10,11 @@ from typing import Any, Final
 import attrs
 
 from engine import Call, Context, Message, Outcome, Plan, Ref, Results
-from engine.assistants.almanac.values import Holiday, Occurrence, Where
+from engine.assistants.almanac import catalogue, libraries
+from engine.assistants.almanac.offers import asked_by
+from engine.assistants.almanac.questions import Kind, Question
+from engine.assistants.almanac.understanding import understand
+from engine.assistants.almanac.values import Holiday, LongWeekends, Occurrence, Where
 from engine.assistants.almanac.words import read_years, split
 
 # Calls by these ids are what the reply is made of; dates, sunsets and weekdays have the year behind.
@@ -20,7 +24,12 @@ SIMILAR: Final = "similar"
 DATES: Final = "dates"
 SUNSET: Final = "sunset"
 WEEKDAY: Final = "weekday"
+# The answer to any other kind of question, and the calendar file; further ones have the year behind.
+ANSWER: Final = "answer"
+CALENDAR: Final = "calendar"
 
+# What can be asked of a holiday's day, as of any other.
+_OF_A_HOLIDAYS_DAY: Final = frozenset({Kind.SUN, Kind.CANDLES, Kind.DAY_OFF, Kind.WORKDAYS})
 # A follow-up refers to what was said last, not to last week.
 _EARLIER_MAX: Final = 3
 # No holiday of the libraries stays away longer than a leap day.
@@ -37,7 +46,7 @@ class _Memory:
 
 
 @attrs.frozen
-class _Question:
+class _Asked:
     """The texts of a burst, the newest last.
 
     A message that joins makes another question, and calls of the question before may have been made
@@ -45,12 +54,6 @@ class _Question:
     """
 
     texts: tuple[str, ...]
-
-    @property
-    def years(self) -> tuple[int, ...]:
-        """The years that the newest of the texts which name any names."""
-        named = (read_years(split(text)) for text in reversed(self.texts))
-        return next((years for years in named if years), ())
 
     def id(self, name: str) -> str:
         """The id of a call for this question."""
@@ -63,60 +66,186 @@ class _Question:
             {name: results[call_id] for call_id, name in names.items() if self.id(name) == call_id}
         )
 
+    @property
+    def place(self) -> Ref:
+        """The place that the question is about, None when there is none."""
+        return Ref(self.id(PLACE), "place", default=None)
+
+    @property
+    def holiday(self) -> Ref:
+        """The holiday that the question names, None when it names none."""
+        return Ref(self.id(HOLIDAY), default=None)
+
 
 @attrs.frozen
 class Planner:
-    """Plans three waves; looks further when they find no date to come, and for names when no holiday."""
+    """Plans two or three waves; looks further, or for names like the one given, when they find nothing."""
 
     today: Callable[[], datetime.date]
 
     async def plan(self, message: Message, context: Context) -> Plan:
-        """First who and where, then a call a year, then a sunset and a weekday a date."""
-        question = _question(message, context.burst)
-        this_year = self.today().year
-        memory = _remember(context)
-        *fragments, text = question.texts
-        asked = {"text": text, "fragments": fragments, "year": this_year, "earlier": list(memory.texts)}
-        return Plan(
-            Call(
-                question.id(HOLIDAY),
-                "find_holiday",
-                {**asked, "known": memory.holiday, "near": memory.place},
-            ),
-            Call(question.id(PLACE), "find_place", {**asked, "known": memory.place}),
-            *_date_calls(question, question.years or (this_year, this_year + 1)),
-        )
+        """First who and where, then the facts, then what is made of them; nothing for who asks nothing."""
+        asked, memory = _asked(message, context.burst), _remember(context)
+        question = await self._understand(asked, memory)
+        if question.kind is Kind.HELP:
+            return Plan()
+        if question.kind is Kind.HOLIDAY:
+            return Plan(*self._names(asked, memory, question), *self._holiday(asked, question.years))
+        calls = [*self._facts(asked, question)]
+        names = [self._where(asked, memory)]
+        if question.topic and question.kind in _OF_A_HOLIDAYS_DAY:
+            names = [*self._names(asked, memory, question)]
+        return Plan(*names, *calls)
 
     async def adapt(self, message: Message, results: Results, context: Context) -> Plan | None:
         """A new plan for a message that has joined.
 
         Otherwise closest names for a holiday nobody knows; more years when no date lies ahead; second dates.
         """
-        question = _question(message, context.burst)
-        found = question.results(results)
-        if HOLIDAY not in found:
-            return await self.plan(message, context)
+        asked = _asked(message, context.burst)
+        found = asked.results(results)
+        if PLACE not in found:
+            plan = await self.plan(message, context)
+            return plan if plan.calls else None
+        if ANSWER in found:
+            return self._next_year(asked, found)
         if not found[HOLIDAY].succeeded:
             if SIMILAR in found:
                 return None
-            asked = {"text": " ".join(question.texts), "year": self.today().year}
-            return Plan(Call(question.id(SIMILAR), "find_similar_names", asked))
-        calls = [*_second_dates(question, found), *self._further_years(question, found)]
+            text = {"text": " ".join(asked.texts), "year": self.today().year}
+            return Plan(Call(asked.id(SIMILAR), "find_similar_names", text))
+        calls = [*_second_dates(asked, found), *self._further_years(asked, found)]
         return Plan(*calls) if calls else None
 
-    def _further_years(self, question: _Question, found: Results) -> Iterator[Call]:
+    async def _understand(self, asked: _Asked, memory: _Memory) -> Question:
+        await libraries.load()
+        today = self.today()
+        *fragments, newest = asked.texts
+        names = await catalogue.familiar_names(today.year)
+        return understand(
+            newest,
+            today,
+            names,
+            fragments=fragments,
+            earlier=memory.texts,
+            knows_holiday=memory.holiday is not None,
+        )
+
+    # Who and where -------------------------------------------------------------------------------
+
+    def _names(self, asked: _Asked, memory: _Memory, question: Question) -> Iterator[Call]:
+        arguments = {
+            **self._text(asked, memory),
+            "known": memory.holiday,
+            "near": memory.place,
+            "goes_on": question.goes_on,
+        }
+        if question.kind is not Kind.HOLIDAY:
+            arguments |= {"text": question.topic, "fragments": []}
+        yield Call(asked.id(HOLIDAY), "find_holiday", arguments)
+        yield self._where(asked, memory)
+
+    def _where(self, asked: _Asked, memory: _Memory) -> Call:
+        return Call(asked.id(PLACE), "find_place", {**self._text(asked, memory), "known": memory.place})
+
+    def _text(self, asked: _Asked, memory: _Memory) -> dict[str, Any]:
+        *fragments, text = asked.texts
+        return {
+            "text": text,
+            "fragments": fragments,
+            "year": self.today().year,
+            "earlier": list(memory.texts),
+        }
+
+    # A holiday -----------------------------------------------------------------------------------
+
+    def _holiday(self, asked: _Asked, years: Sequence[int]) -> Iterator[Call]:
+        this_year = self.today().year
+        looked = tuple(years) or (this_year, this_year + 1)
+        yield from _date_calls(asked, looked)
+        yield self._calendar(asked, CALENDAR, looked)
+
+    def _calendar(self, asked: _Asked, name: str, years: Iterable[int]) -> Call:
+        dates = [Ref(asked.id(f"{DATES}-{year}"), default=[]) for year in years]
+        arguments = {"holiday": Ref(asked.id(HOLIDAY)), "dates": dates, "today": self.today()}
+        return Call(asked.id(name), "write_holiday", arguments)
+
+    def _further_years(self, asked: _Asked, found: Results) -> Iterator[Call]:
         """Once, and not for somebody who named the years."""
         looked = [int(name.removeprefix(f"{DATES}-")) for name in found if name.startswith(f"{DATES}-")]
-        if question.years or len(looked) > 2:
+        if len(looked) != 2 or max(looked) != self.today().year + 1 or _names_years(asked):
             return
         if not any(date.last >= self.today() for date in found_dates(found)):
-            last = max(looked)
-            yield from _date_calls(question, range(last + 1, last + 1 + _FURTHER_YEARS))
+            years = range(max(looked) + 1, max(looked) + 1 + _FURTHER_YEARS)
+            yield from _date_calls(asked, years)
+            yield self._calendar(asked, f"{CALENDAR}-{years[0]}", years)
+
+    # Everything else -----------------------------------------------------------------------------
+
+    def _facts(self, asked: _Asked, question: Question) -> Iterator[Call]:
+        today = self.today()
+        year = question.years[0] if question.years else None
+        about = {"today": today, "place": asked.place, "day": question.day, "holiday": None, "year": year}
+        if question.topic and question.kind in _OF_A_HOLIDAYS_DAY:
+            about["holiday"] = asked.holiday
+        match question.kind:
+            case Kind.PUBLIC:
+                arguments = {"today": today, "place": asked.place, "year": year}
+                yield Call(asked.id(ANSWER), "find_public_holidays", arguments)
+                yield self._written(asked, "write_public")
+            case Kind.TRADITION:
+                arguments = {"tradition": question.topic, "today": today, "year": year}
+                yield Call(asked.id(ANSWER), "find_tradition", arguments)
+            case Kind.DAY_OFF:
+                yield Call(asked.id(ANSWER), "check_day", about)
+            case Kind.WORKDAYS:
+                arguments = {
+                    "today": today,
+                    "place": asked.place,
+                    "first": question.day,
+                    "last": question.last,
+                    "holiday": about["holiday"],
+                }
+                yield Call(asked.id(ANSWER), "count_workdays", arguments)
+            case Kind.ADD_WORKDAYS:
+                arguments = {"day": question.day, "count": question.count, "place": asked.place}
+                yield Call(asked.id(ANSWER), "add_workdays", arguments)
+            case Kind.SUN:
+                yield Call(asked.id(ANSWER), "find_sun", about)
+            case Kind.CANDLES:
+                yield Call(asked.id(ANSWER), "find_rest", about)
+                arguments = {"rest": Ref(asked.id(ANSWER)), "today": today}
+                yield Call(asked.id(CALENDAR), "write_rest", arguments)
+            case Kind.LONG_WEEKENDS:
+                yield from self._weekends(asked, year or today.year, "")
+
+    def _weekends(self, asked: _Asked, year: int, suffix: str) -> Iterator[Call]:
+        yield Call(asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", {"year": year, "place": asked.place})
+        yield self._written(asked, "write_weekends", suffix)
+
+    def _written(self, asked: _Asked, tool: str, suffix: str = "") -> Call:
+        found = Ref(asked.id(f"{ANSWER}{suffix}"))
+        arguments = {"found": found, "place": asked.place, "today": self.today()}
+        return Call(asked.id(f"{CALENDAR}{suffix}"), tool, arguments)
+
+    def _next_year(self, asked: _Asked, found: Results) -> Plan | None:
+        """The long weekends of the year after, when none of this year's lies ahead and no year was named."""
+        weekends = found[ANSWER].value_or(None)
+        today = self.today()
+        if (
+            not isinstance(weekends, LongWeekends)
+            or weekends.year != today.year
+            or f"{ANSWER}-next" in found
+            or _names_years(asked)
+            or any(each.last >= today for each in weekends.weekends)
+        ):
+            return None
+        return Plan(*self._weekends(asked, today.year + 1, "-next"))
 
 
 def results_for(message: Message, results: Results, context: Context) -> Results:
     """What was found out for the newest question, by the names above."""
-    return _question(message, context.burst).results(results)
+    return _asked(message, context.burst).results(results)
 
 
 def found_dates(found: Results) -> list[Occurrence]:
@@ -128,43 +257,43 @@ def found_dates(found: Results) -> list[Occurrence]:
     return sorted(dates, key=lambda date: date.first)
 
 
-def _question(message: Message, burst: Sequence[Message]) -> _Question:
-    return _Question(tuple(each.text for each in burst or (message,)))
+def _asked(message: Message, burst: Sequence[Message]) -> _Asked:
+    return _Asked(tuple(asked_by(each) for each in burst or (message,)))
 
 
-def _date_calls(question: _Question, years: Iterable[int]) -> Iterator[Call]:
+def _names_years(asked: _Asked) -> bool:
+    return any(read_years(split(text)) for text in asked.texts)
+
+
+def _date_calls(asked: _Asked, years: Iterable[int]) -> Iterator[Call]:
     for year in (years := tuple(years)):
         yield Call(
-            question.id(f"{DATES}-{year}"),
+            asked.id(f"{DATES}-{year}"),
             "find_dates",
-            {"holiday": Ref(question.id(HOLIDAY)), "place": _place(question), "year": year},
+            {"holiday": Ref(asked.id(HOLIDAY)), "place": asked.place, "year": year},
         )
     for year in years:
-        yield from _day_calls(question, f"{year}", Ref(question.id(f"{DATES}-{year}"), 0, "begins"))
+        yield from _day_calls(asked, f"{year}", Ref(asked.id(f"{DATES}-{year}"), 0, "begins"))
 
 
-def _second_dates(question: _Question, found: Results) -> Iterator[Call]:
+def _second_dates(asked: _Asked, found: Results) -> Iterator[Call]:
     """A lunar holiday may come round twice in a year: the first plan knew of one."""
     for name, outcome in found.items():
         if name.startswith(f"{DATES}-"):
             year = name.removeprefix(f"{DATES}-")
             for index in range(1, len(outcome.value_or([]))):
                 if f"{SUNSET}-{year}-{index + 1}" not in found:
-                    day = Ref(question.id(name), index, "begins")
-                    yield from _day_calls(question, f"{year}-{index + 1}", day)
+                    day = Ref(asked.id(name), index, "begins")
+                    yield from _day_calls(asked, f"{year}-{index + 1}", day)
 
 
-def _day_calls(question: _Question, name: str, day: Ref) -> Iterator[Call]:
+def _day_calls(asked: _Asked, name: str, day: Ref) -> Iterator[Call]:
     yield Call(
-        question.id(f"{SUNSET}-{name}"),
+        asked.id(f"{SUNSET}-{name}"),
         "find_sunset",
-        {"day": day, "holiday": Ref(question.id(HOLIDAY)), "place": _place(question)},
+        {"day": day, "holiday": Ref(asked.id(HOLIDAY)), "place": asked.place},
     )
-    yield Call(question.id(f"{WEEKDAY}-{name}"), "find_weekday", {"day": day})
-
-
-def _place(question: _Question) -> Ref:
-    return Ref(question.id(PLACE), "place", default=None)
+    yield Call(asked.id(f"{WEEKDAY}-{name}"), "find_weekday", {"day": day})
 
 
 def _remember(context: Context) -> _Memory:
@@ -172,7 +301,7 @@ def _remember(context: Context) -> _Memory:
     texts = [turn.text for turn in context.history if turn.role == "user"]
     memory = _Memory(texts=tuple(reversed(texts[-_EARLIER_MAX:])))
     for request in context.superseded:
-        found = _question(request.message, request.burst).results(request.results)
+        found = _asked(request.message, request.burst).results(request.results)
         where = _value(found.get(PLACE), Where)
         memory = attrs.evolve(
             memory,

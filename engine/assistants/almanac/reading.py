@@ -121,6 +121,14 @@ async def _match(
     return (found, names[found.text]) if found else None
 
 
+def place_words(words: Sequence[str]) -> list[Gram]:
+    """The words that name places, known ones and one nobody told us of."""
+    led = [gram for gram in _exact_places(words, bare=False) if _leads(words, gram.start)]
+    known = list(dict.fromkeys([*led, *_exact_places(words)]))
+    unknown = _unknown_place(without(words, *known))
+    return [*known, unknown] if unknown else known
+
+
 def _place_after_preposition(words: Sequence[str]) -> Gram | None:
     return wanted([gram for gram in _exact_places(words, bare=False) if _leads(words, gram.start)], words)
 

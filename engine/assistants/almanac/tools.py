@@ -5,11 +5,11 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, ParamSpec, TypeVar
 
-import attrs
 import trio
 
 from engine import Tool, tool
-from engine.assistants.almanac import catalogue, civil, jewish, libraries, places, sky
+from engine.assistants.almanac import answers, calendars, catalogue, libraries, places, sky
+from engine.assistants.almanac.dates_of import occurrences
 from engine.assistants.almanac.fuzzy import find_similar
 from engine.assistants.almanac.reading import read, read_together
 from engine.assistants.almanac.values import (
@@ -30,6 +30,7 @@ T = TypeVar("T")
 _TIMEOUT_SECONDS: Final = 10.0
 # The libraries change with a release; who changes their mind within an hour may have what was looked up.
 _REUSABLE_SECONDS: Final = 3600.0
+_CALENDAR: Final = "writing a calendar file"
 # As many as one reads at a glance.
 _SIMILAR_MAX: Final = 3
 
@@ -41,20 +42,21 @@ async def find_holiday(
     earlier: Sequence[str] = (),
     known: Holiday | None = None,
     near: Place | None = None,
+    goes_on: bool = False,
 ) -> Holiday:
     """Which holiday a question names.
 
     `fragments`: messages right before it that belong to it, in order.  `earlier`: the user's questions before
     it, newest first, for one that names a place only ("and in Rome?"), which `known` then answers when it is
-    there.  `near`: the place known from before.  Raises NothingFound when no holiday is named that the
-    libraries know.
+    there; `goes_on`: this is one that names none.  `near`: the place known from before.  Raises
+    NothingFound when no holiday is named that the libraries know.
     """
     for before in earlier:
         near = near or (await read(before, year)).place
     reading = await read_together([*fragments, text], year, near)
     if reading.holiday is not None:
         return reading.holiday
-    if reading.place is not None and not reading.has_topic:
+    if goes_on or (reading.place is not None and not reading.has_topic):
         if known is not None:
             return known
         for before in earlier:
@@ -90,17 +92,7 @@ async def find_dates(holiday: Holiday, year: int, place: Place | None = None) ->
 
     Never empty: raises NothingFound when it does not come round that year.
     """
-    if holiday.tradition == jewish.TRADITION:
-        found = jewish.find(holiday, year, israel=place is not None and place.country == jewish.ISRAEL)
-    else:
-        found = []
-        if place is not None:
-            found = civil.find(
-                place.country, place.subdivision, holiday.key, year, eve=holiday.begins_at_sunset
-            )
-        found = found or civil.find(holiday.country, "", holiday.key, year, eve=holiday.begins_at_sunset)
-        if holiday.tradition:
-            found = [attrs.evolve(occurrence, country_name="") for occurrence in found]
+    found = occurrences(holiday, year, place)
     if not found:
         raise NothingFound(f"{holiday.name} does not fall in {year}")
     return found
@@ -109,8 +101,8 @@ async def find_dates(holiday: Holiday, year: int, place: Place | None = None) ->
 async def find_sunset(day: datetime.date, holiday: Holiday, place: Place | None = None) -> Sunset:
     """When the sun sets on a day, at the place or else where the holiday is at home."""
     there = place or places.find(holiday.home)
-    if there is None:
-        raise NothingFound(f"no city is known for {holiday.name}")
+    if there is None or there.is_region:
+        raise NothingFound(f"no city is known for {there.name if there else holiday.name}")
     return sky.sunset(day, there)
 
 
@@ -142,6 +134,18 @@ def make_tools(pace_seconds: float) -> list[Tool]:
         (find_sunset, "working out the sunsets", _REUSABLE_SECONDS),
         (find_weekday, "working out the weekdays", _REUSABLE_SECONDS),
         (find_similar_names, "looking for similar names", 0.0),
+        (answers.find_public_holidays, "looking up the public holidays", _REUSABLE_SECONDS),
+        (answers.find_tradition, "looking up the holidays", _REUSABLE_SECONDS),
+        (answers.check_day, "looking up the day", _REUSABLE_SECONDS),
+        (answers.count_workdays, "counting the workdays", _REUSABLE_SECONDS),
+        (answers.add_workdays, "counting the workdays", _REUSABLE_SECONDS),
+        (answers.find_sun, "working out the sun", _REUSABLE_SECONDS),
+        (answers.find_rest, "working out the candle lighting", _REUSABLE_SECONDS),
+        (answers.find_long_weekends, "looking for long weekends", _REUSABLE_SECONDS),
+        (calendars.write_holiday, _CALENDAR, _REUSABLE_SECONDS),
+        (calendars.write_public, _CALENDAR, _REUSABLE_SECONDS),
+        (calendars.write_weekends, _CALENDAR, _REUSABLE_SECONDS),
+        (calendars.write_rest, _CALENDAR, _REUSABLE_SECONDS),
     )
     return [
         tool(

@@ -4,6 +4,8 @@ import datetime
 
 import attrs
 
+from engine.assistants.almanac.facts import LongWeekend, PublicHoliday
+
 
 class NothingFound(LookupError):
     """What was asked for is not in the libraries; the text says what."""
@@ -14,7 +16,8 @@ class Place:
     """A city, or the capital that stands for a country named in the question.
 
     `country` is the ISO 3166 code, `subdivision` the part of it that has holidays of its own (or empty),
-    `timezone` an IANA name.
+    `timezone` an IANA name.  `is_region`: it is such a part as a whole, so that the coordinates, which are
+    those of the country's capital, say nothing of the sun there.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Place:
     latitude: float
     longitude: float
     timezone: str
+    is_region: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +92,72 @@ class Sunset:
     day: datetime.date
     place: str
     at: datetime.datetime
+
+
+@attrs.frozen(kw_only=True)
+class PublicHolidays:
+    """Public holidays in order: those of a year, or the next ones when `year` is 0."""
+
+    year: int
+    holidays: tuple[PublicHoliday, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Festival:
+    """One holiday of a tradition: its whole days, and whether it begins at the sunset before."""
+
+    name: str
+    first: datetime.date
+    last: datetime.date
+    begins_at_sunset: bool = False
+    estimated: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Festivals:
+    """The holidays of a tradition in order: those of a year, or the next ones when `year` is 0."""
+
+    tradition: str
+    year: int
+    festivals: tuple[Festival, ...]
+
+
+@attrs.frozen(kw_only=True)
+class DayOff:
+    """Whether a day is a public holiday, and whether people work on it.
+
+    `asked`: the name of the holiday that it was asked of, if one was.
+    """
+
+    day: datetime.date
+    holidays: tuple[PublicHoliday, ...]
+    is_weekend: bool
+    asked: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class DayAway:
+    """The day `count` workdays after another, or before it when `count` is negative."""
+
+    first: datetime.date
+    count: int
+    day: datetime.date
+
+
+@attrs.frozen(kw_only=True)
+class LongWeekends:
+    """The long weekends of a year, in order."""
+
+    year: int
+    weekends: tuple[LongWeekend, ...]
+
+
+@attrs.frozen(kw_only=True)
+class CalendarFile:
+    """A file that calendars take in (iCalendar); no content when there is nothing to put into one."""
+
+    name: str
+    content: str = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)

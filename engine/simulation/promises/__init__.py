@@ -6,7 +6,7 @@ Rule 2: a rule says no more than its promise; where a trouble of the world excus
 
 from typing import Final
 
-from engine.simulation.promises import calls, lasting, messages, running, sending
+from engine.simulation.promises import arriving, calls, lasting, messages, running, sending
 from engine.simulation.rules import Rule
 
 __all__ = ["RULES"]
@@ -14,6 +14,7 @@ __all__ = ["RULES"]
 RULES: Final[tuple[Rule, ...]] = (
     *running.RULES,
     *messages.RULES,
+    *arriving.RULES,
     *calls.RULES,
     *sending.RULES,
     *lasting.RULES,

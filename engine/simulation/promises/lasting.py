@@ -1,6 +1,5 @@
 """Memory returns, and nobody pays for anybody else: P10, P11."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -54,7 +53,7 @@ def nobody_waits_for_others(seen: Seen) -> See:
     """
     wait = seen.scenario.limits.debounce_seconds
     since = 0.0
-    latest: defaultdict[str, float] = defaultdict(float)  # by user: a message came, or an operation ended
+    latest = seen.by_user(float, max)  # when a message came, or an operation ended
     begun: set[str] = set()
 
     def see(entry: Entry) -> str | None:

@@ -1,5 +1,6 @@
 """What becomes of a message: one fate, durable, before the next plan; which is newer: P4, P5, P7, P12."""
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +10,8 @@ from engine.languages import built_in
 from engine.simulation.assistant import REUSABLE_SECONDS
 from engine.simulation.ledger import Entry
 from engine.simulation.rules import See, always, at_end
-from engine.simulation.seen import INTERRUPTING, THOUGHTS_START, Left, Seen
+from engine.simulation.scenario import What
+from engine.simulation.seen import INTERRUPTING, THOUGHTS_START, Heard, Left, Seen
 
 # How many messages back, at the least, a plan is shown what was superseded: each may have had an answer.
 _SHOWN_PART: Final = 2
@@ -75,24 +77,43 @@ def one_fate(seen: Seen) -> See:
     return see
 
 
-@always(4, "fate")
+@always(4, "moved", "kept", "fate")
 def fates_fit(seen: Seen) -> See:
     """Each fate is one that the policy has, and says of whom it speaks."""
     policy = seen.scenario.policy
+    taken_over = seen.by_user(int, max)  # the place in the inbox of the last word of the business's
 
     def see(entry: Entry) -> str | None:
+        if entry.what == "moved":
+            if seen.silence[entry.user][1] > -math.inf:
+                taken_over[entry.user] = entry.n
+            return None
+        if entry.what == "kept":
+            if seen.messages[entry.key].said.what is What.TAKES_OVER:
+                taken_over[entry.user] = entry.n
+            return None
         name, detail = entry.more
         message = seen.messages[entry.key]
-        if message.is_stop and name not in ("stopped", "ignored"):
-            return f"message {entry.key} said stop and is {name}"
-        if name == "ignored" and not (message.is_stop and message.is_late):
+        asks_to_end = message.is_stop or message.said.what is What.REVOKES
+        if asks_to_end and name not in ("stopped", "ignored"):
+            return f"message {entry.key} {message.said.what} {message.said.text} and is {name}"
+        if name == "ignored" and not (message.is_kept or may_be_ignored(message, entry.user)):
             return f"message {entry.key} was ignored"
         if name == "superseded":
-            if policy not in INTERRUPTING:
-                return f"message {entry.key} was superseded under {policy}"
-            if detail not in seen.messages or seen.messages[detail].user != entry.user:
+            by = seen.messages.get(detail)
+            if by is None or by.said.user != message.said.user:
                 return f"message {entry.key} was superseded by {detail!r}"
+            gave_way = message.operation is not None and message.operation.gives_way
+            if not (policy in INTERRUPTING or by.said.about == message.id or gave_way):
+                return f"message {entry.key} was superseded under {policy}"
         return None
+
+    def may_be_ignored(message: Heard, user: str) -> bool:
+        """What changes nothing that is worked on, a stop that comes too late, what somebody else answers."""
+        is_change = message.said.what in (What.EDITS, What.REVOKES)
+        is_taken_over = message.place < taken_over[user]
+        is_silenced = message.may_be_late and seen.silence[user][1] > -math.inf
+        return is_change or is_taken_over or is_silenced or (message.is_stop and message.is_late)
 
     return see
 
@@ -117,13 +138,14 @@ def merged_was_seen(seen: Seen) -> See:
 
 
 @always(4, *THOUGHTS_START)
-def stop_is_no_request(seen: Seen) -> See:
-    """The stop word is never shown to an assistant as something to do."""
+def what_asks_for_nothing_is_no_request(seen: Seen) -> See:
+    """An assistant is never shown the stop word, or what does not ask, as something to do."""
 
     def see(entry: Entry) -> str | None:
         for id in seen.doing.burst if seen.doing else ():
-            if seen.messages[id].is_stop:
-                return f"{entry.what} {entry.key} was shown the stop word {id}"
+            message = seen.messages[id]
+            if message.is_stop or message.said.what not in (What.SAYS, What.EDITS):
+                return f"{entry.what} {entry.key} was shown {id}, which {message.said.what}"
         return None
 
     return see
@@ -132,7 +154,7 @@ def stop_is_no_request(seen: Seen) -> See:
 # P5 -----------------------------------------------------------------------------------------------
 
 
-@always(5, "accepted", "heard")
+@always(5, "accepted", "heard", "kept")
 def accepted_is_durable(seen: Seen) -> See:
     """Whoever is told that a message was accepted is told so after its commit; it comes in once."""
     heard: set[str] = set()
@@ -164,11 +186,15 @@ def results_are_kept(seen: Seen) -> See:
     """A request that was taken back is in front of every later plan, with what it had finished."""
     most = seen.scenario.limits.history_messages_max // _SHOWN_PART
     last = partial(deque[str], maxlen=most)
-    settled: defaultdict[str, deque[str]] = defaultdict(last)
+    settled = seen.by_user(last, lambda some, more: last(sorted((*some, *more), key=in_order)))
+
+    def in_order(id: str) -> int:
+        return seen.messages[id].place
 
     def see(entry: Entry) -> str | None:
         if entry.what == "fate":
-            settled[entry.user].append(entry.key)
+            if seen.messages[entry.key].said.what is not What.TAKES_OVER:  # that is not its user's
+                settled[entry.user].append(entry.key)
             return None
         burst, taken_back, history = entry.more
         missing = {*settled[entry.user]}.difference(history.split(","), burst.split(","))
@@ -194,13 +220,13 @@ def what_is_reused_is_fresh(seen: Seen) -> See:
     Not asked where a store that stalls holds a wave up, or somebody sets the clock.
     """
     is_due = not (seen.scenario.troubles or seen.scenario.jumps)
-    found: dict[tuple[str, str], float] = {}  # by user and what was looked up: when
+    found = seen.by_user(dict[str, float], _latest)  # by what was looked up: when
     last_wave: dict[str, float] = {}  # by operation
 
     def see(entry: Entry) -> str | None:
         if entry.what == "act ends":
             if seen.doing and seen.doing.how == "well":
-                found[entry.user, seen.doing.start.more[1]] = entry.at
+                found[entry.user][seen.doing.start.more[1]] = entry.at
             return None
         operation = entry.key.partition("/")[0]
         if entry.what == "intends":
@@ -209,13 +235,17 @@ def what_is_reused_is_fresh(seen: Seen) -> See:
         call = seen.call(entry.key)
         if not (is_due and call.is_reused):
             return None
-        at = found.get((entry.user, call.about))
+        at = found[entry.user].get(call.about)
         # It is recorded with the first of its wave that is made.
         if at is None or last_wave.get(operation, entry.at) > at + REUSABLE_SECONDS:
             return f"{entry.key} took over what was found at {at}"
         return None
 
     return see
+
+
+def _latest(some: dict[str, float], more: dict[str, float]) -> dict[str, float]:
+    return {what: max(some.get(what, 0.0), more.get(what, 0.0)) for what in some.keys() | more.keys()}
 
 
 # P12 ----------------------------------------------------------------------------------------------
@@ -229,15 +259,20 @@ def late_is_not_new(seen: Seen) -> See:
     def see(entry: Entry) -> str | None:
         if entry.what == "fate":
             name, by = entry.more
-            is_older = name == "superseded" and not _is_newer(seen, by, entry.key)
+            # What changes a message takes its place, however late that came.
+            is_change = by in seen.messages and seen.messages[by].said.about == entry.key
+            is_older = name == "superseded" and not is_change and not _is_newer(seen, by, entry.key)
             return f"message {entry.key} was superseded by {by}, which is not newer" if is_older else None
         operation = seen.operation(entry.key)
         if entry.what == "interrupted":
             by = operation.interrupted_by
-            is_older = bool(by) and not _is_newer(seen, by, operation.message)
+            # What takes a message back speaks of that one, whatever came since.
+            is_revoke = by in seen.messages and seen.messages[by].said.what is What.REVOKES
+            is_older = bool(by) and not is_revoke and not _is_newer(seen, by, operation.message)
             return f"{entry.key} was interrupted by {by}, which is not newer" if is_older else None
         message = seen.messages[operation.message]
-        if is_replaced and message.is_late and message.burst_id == message.id:
+        is_late = message.is_late and not message.may_be_late
+        if is_replaced and is_late and message.burst_id == message.id:
             return f"message {message.id} came late and was run"
         return None
 
@@ -252,7 +287,8 @@ def _is_newer(seen: Seen, id: str, other: str) -> bool:
 def late_is_known(left: Left) -> Iterator[str]:
     """Which message was late when it came is recorded with it."""
     for id, message in left.messages.items():
-        if bool(message["late_behind"]) != left.seen.messages[id].is_late:
+        seen = left.seen.messages[id]
+        if not seen.may_be_late and bool(message["late_behind"]) != seen.is_late:
             yield f"message {id} counts as late behind {message['late_behind']}"
 
 
@@ -262,7 +298,7 @@ RULES: Final = (
     one_fate,
     fates_fit,
     merged_was_seen,
-    stop_is_no_request,
+    what_asks_for_nothing_is_no_request,
     accepted_is_durable,
     accepted_is_there,
     results_are_kept,

@@ -1,6 +1,7 @@
 """One operation at a time, waves that finish, and nothing after an interruption: P1, P2, P3, P13."""
 
 from collections import defaultdict
+from operator import or_
 from typing import Final
 
 from engine.simulation.assistant import TOOL_SECONDS
@@ -11,9 +12,12 @@ from engine.simulation.seen import ENDS, STARTS, STEPS, THOUGHTS_START, Doing, O
 
 @always(1, "life", *STARTS, *ENDS)
 def one_at_a_time(seen: Seen) -> See:
-    """What one operation does ends before the next one of its user begins."""
-    present: dict[str, Operation] = {}
-    under_way: defaultdict[str, dict[Doing, None]] = defaultdict(dict)
+    """What one operation does ends before the next one of its user begins.
+
+    Of two users who are found to be one, each may have one: the next begins when both have ended.
+    """
+    present = seen.by_user(set[Operation], or_)
+    under_way = seen.by_user(dict[Doing, None], or_)
     over: set[Operation] = set()
 
     def see(entry: Entry) -> str | None:
@@ -26,14 +30,14 @@ def one_at_a_time(seen: Seen) -> See:
         if doing.end is not None:
             under_way[entry.user].pop(doing, None)
             return None
-        before = present.get(entry.user, doing.operation)
-        if doing.operation is not before:
-            over.add(before)
+        before = present[entry.user]
+        if doing.operation not in before:
+            over.update(before)
+            present[entry.user] = {doing.operation}
             if left := [f"{each.kind} {each.start.key}" for each in under_way[entry.user]]:
                 line = f"{entry.what} {entry.key} while {', '.join(left)} had not ended"
         if doing.operation in over:
             line = f"{entry.what} {entry.key} of {doing.operation.id} after a later operation had begun"
-        present[entry.user] = doing.operation
         under_way[entry.user][doing] = None
         return line
 
@@ -99,7 +103,7 @@ def nothing_after(seen: Seen) -> See:
 @always(3, "heard", *THOUGHTS_START)
 def stop_drops_what_waits(seen: Seen) -> See:
     """Whoever says stop: nothing begins any more of what they said before."""
-    stopped: defaultdict[str, int] = defaultdict(int)  # by user, the place in the inbox of the last stop word
+    stopped = seen.by_user(int, min)  # the place in the inbox of the last stop word
 
     def see(entry: Entry) -> str | None:
         if entry.what == "heard":
@@ -128,8 +132,10 @@ def what_joins_is_seen(seen: Seen) -> See:
         if not is_due:
             return None
         if entry.what == "heard":
-            operation = seen.present.get(entry.user)
-            if operation and operation.rounds < most and not seen.messages[entry.key].is_stop:
+            operation, said = seen.present.get(entry.user), seen.messages[entry.key].said
+            if operation:
+                joining[operation].pop(said.about, None)  # it is changed, or taken back
+            if operation and operation.rounds < most and operation.is_request(said):
                 joining[operation][entry.key] = None
         elif entry.what == "adapt ends":
             doing = seen.doing

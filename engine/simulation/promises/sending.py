@@ -1,7 +1,9 @@
 """One commit point, told once, and each user's rows in order: P8, P9."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from operator import add, or_
 from typing import Final
 
 import attrs
@@ -9,19 +11,22 @@ import attrs
 from engine.languages import built_in
 from engine.simulation.ledger import Entry
 from engine.simulation.rules import See, always, at_end
+from engine.simulation.scenario import What
 from engine.simulation.seen import Left, Seen
 
+_NOT_OF_THE_USER: Final = (What.TAKES_OVER, What.RENAMES)
 _BEFORE_A_REQUEST: Final = ("sending", "resending")
 
 
 @at_end(8)
 def one_commit(left: Left) -> Iterator[str]:
-    """An answered message has one completed operation with its reply, every other has none."""
+    """An answered message has one completed operation with all its replies, every other has none."""
     replies = Counter(row["operation_id"] for row in left.outbox.values() if row["kind"] == "reply")
     for id, operation in left.operations.items():
         is_completed = operation["phase"] == "completed"
         fate = left.messages[operation["message_id"]]["fate"]
-        if replies[id] != is_completed or (fate == "answered") != is_completed:
+        expected = left.seen.operation(id).answers if is_completed else 0
+        if replies[id] != expected or (fate == "answered") != is_completed:
             yield f"operation {id} is {operation['phase']}: {replies[id]} replies, message {fate}"
         if operation["ended_at"] is None:
             yield f"operation {id} has no end"
@@ -70,7 +75,7 @@ def told_once(seen: Seen) -> See:
     texts = built_in().texts[built_in().default]
     once = (texts.rejected, texts.deferred)
     acknowledged: set[str] = set()
-    notices: Counter[tuple[str, str]] = Counter()
+    notices = seen.by_user(Counter[str], add)  # by what was told
 
     def see(entry: Entry) -> str | None:
         kind, operation, _, text = entry.more
@@ -80,8 +85,8 @@ def told_once(seen: Seen) -> See:
                 return f"one more acknowledgement for {operation}, {reason or 'which goes on'}"
             acknowledged.add(operation)
         elif kind == "notice" and text in once:
-            notices[entry.user, text] += 1
-            count, tried = notices[entry.user, text], seen.tried[entry.user]
+            notices[entry.user][text] += 1
+            count, tried = notices[entry.user][text], seen.tried[entry.user]
             if count > tried:
                 return f"{entry.user} was told {text!r} {count} times, in {tried} operations"
         return None
@@ -92,7 +97,7 @@ def told_once(seen: Seen) -> See:
 @always(9, "queued", "marked", "request")
 def no_acknowledgement_after_the_reply(seen: Seen) -> See:
     """Once the new reply is recorded, no acknowledgement goes on its way."""
-    of_user: defaultdict[str, set[str]] = defaultdict(set)  # those that are not on their way yet
+    of_user = seen.by_user(set[str], or_)  # those that are not on their way yet
     too_late: set[str] = set()
 
     def see(entry: Entry) -> str | None:
@@ -168,20 +173,24 @@ def sent_once(seen: Seen) -> See:
     return see
 
 
-@always(9, "queued", "marked", "request")
+@always(9, "moved", "queued", "marked", "request")
 def in_order(seen: Seen) -> See:
     """Each user's rows are first requested in their order.
 
-    But for those that a process may have sent and did not live to say: they wait for a report.
+    But for those that a process may have sent and did not live to say: they wait for a report.  And of two
+    users who are found to be one those that were there before: each is sent in the order of its own.
     """
     place: dict[str, int] = {}
     marked_in: dict[str, int] = {}  # the life that said it would request them, and has not yet
     requested: set[str] = set()
     last: dict[str, str] = {}
+    moved: dict[str, int] = {}  # by user: the place of that
 
     def see(entry: Entry) -> str | None:
         id = entry.key
-        if entry.what == "queued":
+        if entry.what == "moved":
+            moved[entry.user] = entry.n
+        elif entry.what == "queued":
             place[id] = entry.n
         elif entry.what == "marked":
             if entry.more[0] in _BEFORE_A_REQUEST:
@@ -193,9 +202,37 @@ def in_order(seen: Seen) -> See:
             requested.add(id)
             before = last.get(entry.user)
             last[entry.user] = id
-            if before and place[before] > place[id]:
+            if before and place[before] > place[id] > moved.get(entry.user, -1):
                 return f"row {id} was sent after {before}, which came later"
         return None
+
+    return see
+
+
+@always(9, "heard", "kept", "request")
+def within_its_time(seen: Seen) -> See:
+    """Later than `window_seconds` after its user wrote nothing is sent but a template, and that only then.
+
+    Not asked where somebody sets the clock, or where the store fails: a request may wait for its mark.
+    """
+    is_due = not (seen.scenario.jumps or seen.scenario.troubles)
+    heard = seen.by_user(lambda: -math.inf, max)  # when its user last wrote
+    known = seen.by_user(lambda: -math.inf, max)  # and when that was heard of
+
+    def see(entry: Entry) -> str | None:
+        if entry.what != "request":
+            known[entry.user] = entry.at
+            if seen.messages[entry.key].said.what not in _NOT_OF_THE_USER:
+                heard[entry.user] = max(heard[entry.user], seen.messages[entry.key].order[0])
+            return None
+        *_, is_template = entry.more
+        late = entry.at - heard[entry.user]
+        if known[entry.user] == entry.at:  # it was on its way
+            return None
+        if not is_due or is_template == (late > seen.scenario.limits.window_seconds):
+            return None
+        what = "a template" if is_template else "words"
+        return f"row {entry.key} was sent as {what} {late:g} s after its user wrote"
 
     return see
 
@@ -217,5 +254,6 @@ RULES: Final = (
     dropped_is_not_sent,
     sent_once,
     in_order,
+    within_its_time,
     sent_was_shown,
 )

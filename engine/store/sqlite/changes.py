@@ -76,7 +76,7 @@ def _accept(connection: sqlite3.Connection, change: Accept, brought: Uncommitted
     message = change.message
     if connection.execute("SELECT 1 FROM messages WHERE id = ?", (message.id,)).fetchone():
         return
-    message = attrs.evolve(message, user=User(resolve(connection, message, brought)))
+    message = resolve(connection, message, brought)
     known = connection.execute(
         "SELECT newest_id, newest_timestamp, interruptions, silent_until,"
         " burst_id, burst_began_at, burst_starts_at FROM users WHERE id = ?",

@@ -2,36 +2,72 @@
 
 Rule 1: whoever has one of the names is the user; two who are found to be one are made one, which is heard of.
 Rule 2: an id of ours is never given twice: who has a phone number that was somebody else's is somebody new.
+Rule 3: a name means whoever had it when the message was written, however late that comes.
 """
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from engine.model import Message
+import attrs
+
+from engine.model import Message, User
 from engine.store import Uncommitted
 
 
-def resolve(connection: sqlite3.Connection, message: Message, brought: Uncommitted) -> str:
-    """The id of the user whose message this is; the names it brings are kept."""
+def resolve(connection: sqlite3.Connection, message: Message, brought: Uncommitted) -> Message:
+    """The message with the user whose it is; the names it brings are kept.
+
+    It says where they are written to no more when that was somebody's before.
+    """
     identity = message.identity
     if identity is None or not identity.names:
-        return present_id(connection, message.user.id)
-    known = _known(connection, identity.names)
+        return attrs.evolve(message, user=User(present_id(connection, message.user.id)))
+    before = _before(connection, identity.names, message.timestamp)
+    known = {**_known(connection, identity.names), **before}
     ids = list(dict.fromkeys(known.values()))
     if not ids:
         user_id = _new_id(connection, message)
     else:
         user_id, *others = _newest_first(connection, ids)
         for other in others:
-            _merge(connection, other, user_id)
-            brought.move(other, user_id)
-    kept = [name for name in identity.names if name not in identity.retired]
+            brought.move(other, user_id, _merge(connection, other, user_id))
+    kept = [name for name in identity.names if name not in identity.retired and name not in before]
     connection.executemany(
         "INSERT OR REPLACE INTO names (name, user_id) VALUES (?, ?)",
         [(name, user_id) for name in kept if known.get(name) != user_id],
     )
-    connection.executemany("DELETE FROM names WHERE name = ?", [(name,) for name in identity.retired])
-    return user_id
+    for name in identity.retired:
+        _retire(connection, name, user_id, message.timestamp)
+    if identity.address in before:
+        identity = attrs.evolve(identity, address="")
+    return attrs.evolve(message, user=User(user_id), identity=identity)
+
+
+def _retire(connection: sqlite3.Connection, name: str, user_id: str, at: int | None) -> None:
+    """It means them no longer; of what was written up to then it still does."""
+    connection.execute("DELETE FROM names WHERE name = ?", (name,))
+    if at is not None:
+        connection.execute(
+            "INSERT OR REPLACE INTO names (name, user_id) VALUES (?, ?)", (_until(name, at), user_id)
+        )
+
+
+def _until(name: str, at: int) -> str:
+    """What a name stands under that somebody had up to `at`, in seconds since 1970: by name and time."""
+    return f"-{name}@{at:012d}"
+
+
+def _before(connection: sqlite3.Connection, names: Sequence[str], at: int | None) -> dict[str, str]:
+    """Of these names those that meant somebody `at`, and do no longer: whom."""
+    found = {}
+    for name in names if at is not None else ():
+        row = connection.execute(
+            "SELECT user_id FROM names WHERE name BETWEEN ? AND ? ORDER BY name LIMIT 1",
+            (_until(name, at or 0), f"-{name}@~"),
+        ).fetchone()
+        if row is not None:
+            found[name] = row[0]
+    return found
 
 
 def _known(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
@@ -62,8 +98,8 @@ def _newest_first(connection: sqlite3.Connection, ids: Iterable[str]) -> list[st
     return sorted(wrote, key=lambda id: -wrote[id])
 
 
-def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> None:
-    """All that was of one user is of another."""
+def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> float:
+    """All that was of one user is of another; returns until when one of them is answered by somebody else."""
     both = {"loser": loser, "winner": winner}
     for statement in (
         # By their two indices: not through all that anybody ever wrote.
@@ -84,6 +120,8 @@ def _merge(connection: sqlite3.Connection, loser: str, winner: str) -> None:
         "UPDATE names SET user_id = :winner WHERE name LIKE '=%' AND user_id = :loser",
     ):
         connection.execute(statement, both)
+    found = connection.execute("SELECT silent_until FROM users WHERE id = :winner", both).fetchone()
+    return float(found[0]) if found else 0.0
 
 
 def present_id(connection: sqlite3.Connection, user_id: str) -> str:

@@ -1,7 +1,6 @@
 """Each read as a query."""
 
 import sqlite3
-from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -19,6 +18,7 @@ from engine.store import (
     UnfinishedOperation,
 )
 from engine.store.encoding import decode_fate
+from engine.store.sqlite.identity import present_id
 from engine.store.sqlite.rows import (
     CALL_COLUMNS,
     MESSAGE_COLUMNS,
@@ -35,6 +35,7 @@ UNSENT: Final = "state IN ('pending', 'sending', 'resending', 'failed')"
 
 def read_conversation(connection: sqlite3.Connection, user_id: str, limit: int) -> Conversation:
     """See `Store.read_conversation`."""
+    user_id = present_id(connection, user_id)
     columns = connection.execute(
         "SELECT * FROM ("
         " SELECT sequence, CASE kind WHEN 'echo' THEN 'business' ELSE 'user' END,"
@@ -119,7 +120,6 @@ def read_fate(connection: sqlite3.Connection, message_id: str) -> Fate | None:
 def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     """See `Store.read_unfinished`."""
     left: dict[str, Unfinished] = {}
-    others: dict[str, tuple[Message, ...]] = {}
     rows = connection.execute(
         "SELECT messages.id, user_id, text, timestamp, sequence, kind, details,"
         " late_behind, messages.burst_id, starts_at,"
@@ -143,20 +143,26 @@ def read_unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
                 interruptions=interruptions,
             )
             left[message.user.id] = attrs.evolve(before, waiting=(*before.waiting, waiting))
-        elif works_on != message.id:
-            others[operation_id] = (*others.get(operation_id, ()), message)
-        else:
-            operation = _unfinished(operation_id, message, *state)
+        elif works_on == message.id:
+            burst = _read_burst(connection, operation_id)
+            operation = _unfinished(operation_id, message, burst, *state)
             left[message.user.id] = attrs.evolve(before, operations=(*before.operations, operation))
-    return tuple(_with_others(unfinished, others) for unfinished in left.values())
+    return tuple(left.values())
 
 
 def _unfinished(
-    operation_id: str, message: Message, phase: str, by: str | None, reason: str | None, undo: int
+    operation_id: str,
+    message: Message,
+    burst: tuple[Message, ...],
+    phase: str,
+    by: str | None,
+    reason: str | None,
+    undo: int,
 ) -> UnfinishedOperation:
     return UnfinishedOperation(
         operation_id=operation_id,
         message=message,
+        burst=burst,
         phase=Phase(phase),
         interrupted_by=by,
         reason=Reason(reason) if reason else None,
@@ -164,18 +170,11 @@ def _unfinished(
     )
 
 
-def _with_others(unfinished: Unfinished, others: Mapping[str, tuple[Message, ...]]) -> Unfinished:
-    operations = tuple(
-        attrs.evolve(operation, others=others.get(operation.operation_id, ()))
-        for operation in unfinished.operations
-    )
-    return attrs.evolve(unfinished, operations=operations)
-
-
 def read_unsent(
     connection: sqlite3.Connection, limit: int, after: int, user_id: str | None
 ) -> tuple[OutboxRow, ...]:
     """See `Store.read_unsent`."""
+    user_id = user_id and present_id(connection, user_id)
     rows = connection.execute(
         # By name: not through all the rows that a user ever had.
         f"SELECT {ROW_COLUMNS}, {OF_THE_USER} FROM outbox INDEXED BY outbox_unsent"

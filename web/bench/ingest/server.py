@@ -25,6 +25,7 @@ from web.bench.probe import store_of, swallow
 from web.bench.processes import say
 from web.bench.server import CountedConnection, Counts, NothingToDo, connect, reply_at_once
 from web.bench.traffic import SECRET
+from web.doors import door_of
 from web.logs import configure_logs, log_event
 from web.serving import BACKLOG, server_config
 from web.settings import Settings, load_settings
@@ -114,7 +115,9 @@ async def _serve(name: str, database: str, settings: Settings) -> None:
                     commits = CountedConnection.accepting_commits
                     say({**ledger.tell(), "settled": counts.settled, "accepting_commits": commits})
 
-        await serve(create_app(engine, settings), server_config(listener), shutdown_trigger=answer_questions)
+        await serve(
+            create_app(engine, door_of(settings)), server_config(listener), shutdown_trigger=answer_questions
+        )
         nursery.cancel_scope.cancel()
 
 
