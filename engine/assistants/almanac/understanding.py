@@ -57,6 +57,7 @@ _CANDLES: Final = re.compile(
     r"|(?:do|should|must) (?:i|we) light|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
     r"|sabbat|motzei|licht bentshen|שבת|הבדלה|נרות)\b"
 )
+_LIGHTS: Final = re.compile(r"\b(?:candles?|light\w*|נרות)\b")
 # Those candles are lit on eight evenings, and not for rest.
 _HANUKKAH: Final = re.compile(r"\b(?:c?han+uk\w*|חנוכה)\b")
 _SUN: Final = re.compile(
@@ -131,6 +132,7 @@ class _Partial:
     names_place: bool
     goes_on: bool
     until: bool
+    lights: bool
 
 
 def understand(
@@ -239,7 +241,8 @@ def _question(asked: _Partial, today: datetime.date) -> Question:
             day, last = _month(asked.month, asked.years)
         elif asked.until and asked.years == (today.year,):
             day, last = today, datetime.date(today.year, 12, 31)
-    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last)
+    lights = kind is Kind.CANDLES and asked.lights
+    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last, lights=lights)
 
 
 def _span(asked: _Partial, today: datetime.date) -> tuple[datetime.date | None, datetime.date | None]:
@@ -297,6 +300,7 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
         names_place=bool(taken),
         goes_on=bool(_GOES_ON.search(plain)),
         until=bool(_UNTIL.search(joined)),
+        lights=bool(_LIGHTS.search(plain)),
     )
 
 
