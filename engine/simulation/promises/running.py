@@ -107,15 +107,19 @@ def nothing_after(seen: Seen) -> See:
 @always(3, "heard", *THOUGHTS_START)
 def stop_drops_what_waits(seen: Seen) -> See:
     """Whoever says stop: nothing begins any more of what they said before."""
-    stopped = seen.by_user(int, min)  # the place in the inbox of the last stop word
+    # Where the last stop word stands in the inbox, and in order: an edit may be newer than it.
+    stopped = seen.by_user(lambda: (0, (0, 0)), min)
 
     def see(entry: Entry) -> str | None:
         if entry.what == "heard":
             message = seen.messages[entry.key]
             if message.is_stop and not message.is_late:
-                stopped[entry.user] = message.place
-        elif seen.doing and max(seen.messages[id].place for id in seen.doing.burst) < stopped[entry.user]:
-            return f"{entry.what} {entry.key} came after its user had said stop"
+                stopped[entry.user] = (message.place, message.order)
+        elif seen.doing:
+            place, order = stopped[entry.user]
+            burst = [seen.messages[id] for id in seen.doing.burst]
+            if all(message.place < place and message.order < order for message in burst):
+                return f"{entry.what} {entry.key} came after its user had said stop"
         return None
 
     return see
