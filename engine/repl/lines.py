@@ -82,11 +82,9 @@ def live_line(text: str, tone: Tone = Tone.LIVE) -> Line:
 class Place:
     """How far the present operation has come, as its events tell.
 
-    `planned`: whether there is a plan.  `begun`: how many waves were.  `left`: the calls that are neither
-    begun nor settled, in waves.
+    `begun`: how many waves were.  `left`: the calls that are neither begun nor settled, in waves.
     """
 
-    planned: bool = False
     begun: int = 0
     left: tuple[tuple[str, ...], ...] = ()
 
@@ -97,7 +95,7 @@ class Place:
                 return Place()
             case PlanAccepted():
                 # Of an earlier plan nothing is left: it ran to its end, or this one takes its place.
-                return attrs.evolve(self, planned=True, left=event.waves)
+                return attrs.evolve(self, left=event.waves)
             case WaveStarted():
                 return attrs.evolve(self._without(event.call_ids), begun=event.wave)
             case CallFinished():  # one that is not made has no wave

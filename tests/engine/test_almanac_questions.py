@@ -147,6 +147,15 @@ async def test_candles_for_a_sabbath_and_for_a_festival_that_joins_one(autojump_
     ]
 
 
+async def test_on_a_sabbath_candles_are_those_of_the_next_and_havdalah_is_that_evening(autojump_clock):
+    """Saturday 28 November 2026."""
+    saturday = datetime.date(2026, 11, 28)
+    lights = await ask("when do I light candles in London", today=saturday)
+    assert lights.reply.splitlines()[1].startswith("candle lighting Friday 4 December 2026")
+    ends = await ask("when does Shabbat end in London", today=saturday)
+    assert ends.reply.splitlines()[2].startswith("havdalah Saturday 28 November 2026")
+
+
 async def test_a_holiday_for_which_no_candles_are_lit(autojump_clock):
     """Said plainly."""
     reply = (await reply_to("candle lighting for Easter in London")).reply
@@ -183,7 +192,10 @@ async def test_the_holidays_of_a_tradition(autojump_clock):
     assert (await reply_to("orthodox holidays next year")).reply.splitlines() == [
         "Orthodox holidays 2027:",
         "Thu 7 January: Orthodox Christmas Day",
+        "Sun 25 April: Orthodox Palm Sunday",
+        "Fri 30 April: Orthodox Good Friday",
         "Sun 2 May: Orthodox Easter",
+        "Sun 20 June: Orthodox Pentecost",
     ]
     lines = (await reply_to("next jewish holidays")).reply.splitlines()
     assert lines[:2] == ["Next Jewish holidays:", "Sat 5 December to Sat 12 December 2026: Hanukkah"]

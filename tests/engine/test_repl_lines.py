@@ -170,12 +170,12 @@ def test_an_event_that_others_tell_already_is_no_line(event: Event) -> None:
     ("place", "where"),
     [
         (Place(), "before wave 1; no wave starts"),
-        (Place(planned=True, left=(("a",), ("b",))), "before wave 1; no wave starts"),
+        (Place(left=(("a",), ("b",))), "before wave 1; no wave starts"),
         (
-            Place(planned=True, begun=1, left=(("b",),)),
+            Place(begun=1, left=(("b",),)),
             "at the boundary after wave 1; wave 2 does not start",
         ),
-        (Place(planned=True, begun=2), "at the boundary after wave 2, the last; no reply follows"),
+        (Place(begun=2), "at the boundary after wave 2, the last; no reply follows"),
     ],
 )
 def test_an_early_end_says_where_and_what_does_not_happen(
@@ -199,15 +199,15 @@ def test_the_place_follows_an_operation_over_its_plans_and_begins_anew_with_the_
         _STARTED,
     ):
         place = place.after(event)
-        trail.append((place.planned, place.begun, place.left))
+        trail.append((place.begun, place.left))
     assert trail == [
-        (False, 0, ()),
-        (True, 0, (("a",), ("b", "c"), ("d",))),
-        (True, 0, (("b", "c"), ("d",))),
-        (True, 2, (("d",),)),
-        (True, 2, (("e",), ("f", "g"))),
-        (True, 3, (("g",),)),
-        (False, 0, ()),
+        (0, ()),
+        (0, (("a",), ("b", "c"), ("d",))),
+        (0, (("b", "c"), ("d",))),
+        (2, (("d",),)),
+        (2, (("e",), ("f", "g"))),
+        (3, (("g",),)),
+        (0, ()),
     ]
 
 

@@ -137,12 +137,17 @@ async def find_rest(
     day: datetime.date | None = None,
     holiday: Holiday | None = None,
     year: int | None = None,
+    lights: bool = False,
 ) -> Rest:
-    """When candles are lit and when havdalah is, for the Sabbath or festival on a day or next after it."""
+    """When candles are lit and when havdalah is, for the Sabbath or festival on a day or next after it.
+
+    `lights`: for the one whose candles are still to be lit that day or later.
+    """
     await libraries.load()
     there = _city(place or _home(holiday))
     if holiday is None or day is not None:
-        return sabbath.havdalah(there, day or today)
+        find = sabbath.candle_lighting if lights else sabbath.havdalah
+        return find(there, day or today)
     if holiday.tradition != jewish.TRADITION:
         raise NothingFound(
             f"I know candle lighting for the Sabbath and Jewish festivals, not {holiday.name}."

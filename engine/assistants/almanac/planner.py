@@ -213,7 +213,7 @@ class Planner:
             case Kind.SUN:
                 yield Call(asked.id(ANSWER), "find_sun", about)
             case Kind.CANDLES:
-                yield Call(asked.id(ANSWER), "find_rest", about)
+                yield Call(asked.id(ANSWER), "find_rest", {**about, "lights": question.lights})
                 arguments = {"rest": Ref(asked.id(ANSWER)), "today": today}
                 yield Call(asked.id(CALENDAR), "write_rest", arguments)
             case Kind.LONG_WEEKENDS:
@@ -298,9 +298,13 @@ def _day_calls(asked: _Asked, name: str, day: Ref) -> Iterator[Call]:
 
 def _remember(context: Context) -> _Memory:
     """The user's last questions, newest first, and what the interrupted ones had found out (P7)."""
-    texts = [turn.text for turn in context.history if turn.role == "user"]
-    memory = _Memory(texts=tuple(reversed(texts[-_EARLIER_MAX:])))
+    turns = [turn for turn in context.history if turn.role == "user"]
+    memory = _Memory(texts=tuple(turn.text for turn in reversed(turns[-_EARLIER_MAX:])))
+    newest = max((turn.sequence for turn in turns), default=0)
     for request in context.superseded:
+        if request.message.sequence < newest:
+            # Something else has been asked since: its words count.
+            continue
         found = _asked(request.message, request.burst).results(request.results)
         where = _value(found.get(PLACE), Where)
         memory = attrs.evolve(

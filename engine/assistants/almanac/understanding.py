@@ -54,6 +54,7 @@ _CANDLES: Final = re.compile(
     r"\b(?:candles?|candle ?light\w*|light(?:ing)? candles?|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
     r"|sabbat|motzei|licht bentshen|שבת|הבדלה|נרות)\b"
 )
+_LIGHTS: Final = re.compile(r"\b(?:candles?|light\w*|נרות)\b")
 # Those candles are lit on eight evenings, and not for rest.
 _HANUKKAH: Final = re.compile(r"\b(?:c?han+uk\w*|חנוכה)\b")
 _SUN: Final = re.compile(
@@ -119,6 +120,7 @@ class _Partial:
     names_place: bool
     goes_on: bool
     until: bool
+    lights: bool
 
 
 def understand(
@@ -195,7 +197,8 @@ def _question(asked: _Partial, today: datetime.date) -> Question:
         return Question(kind=kind, topic=asked.topic, day=day or today, count=asked.count)
     if kind is Kind.WORKDAYS:
         day, last = _span(asked, today)
-    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last)
+    lights = kind is Kind.CANDLES and asked.lights
+    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last, lights=lights)
 
 
 def _span(asked: _Partial, today: datetime.date) -> tuple[datetime.date | None, datetime.date | None]:
@@ -245,6 +248,7 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
         names_place=bool(taken),
         goes_on=bool(_GOES_ON.search(plain)),
         until=bool(_UNTIL.search(joined)),
+        lights=bool(_LIGHTS.search(plain)),
     )
 
 

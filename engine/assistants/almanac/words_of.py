@@ -106,7 +106,7 @@ def rest(found: Rest) -> str:
         at = _clock(lighting.at) if lighting.at else "no time: the sun does not go down far enough"
         how = " from a flame that burns already" if lighting.from_flame else ""
         lines.append(f"candle lighting {_long_day(lighting.evening)}, {at}{how}")
-    ends = _clock(found.ends) if found.ends else "no time: it does not get dark"
+    ends = _clock(found.ends, found.last) if found.ends else "no time: it does not get dark"
     lines.append(f"havdalah {_long_day(found.last)}, {ends}")
     lines.append(
         f"Candles {found.minutes_before} minutes before sunset, havdalah at three stars (sun 8.5° below the"

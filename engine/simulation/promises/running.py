@@ -10,7 +10,7 @@ from engine.simulation.rules import See, always
 from engine.simulation.seen import ENDS, STARTS, STEPS, THOUGHTS_START, Doing, Operation, Seen
 
 
-@always(1, "life", *STARTS, *ENDS)
+@always(1, "life", "moved", *STARTS, *ENDS)
 def one_at_a_time(seen: Seen) -> See:
     """What one operation does ends before the next one of its user begins.
 
@@ -23,6 +23,10 @@ def one_at_a_time(seen: Seen) -> See:
     def see(entry: Entry) -> str | None:
         if entry.what == "life":  # what a process did not end has ended with it
             under_way.clear()
+            return None
+        if entry.what == "moved":  # also those that have begun, and nothing was seen of them yet
+            begun = (seen.present.get(entry.user), *seen.giving_way[entry.user])
+            present[entry.user].update(operation for operation in begun if operation)
             return None
         doing, line = seen.doing, None
         if doing is None:
