@@ -7,6 +7,7 @@ import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from typing import Any
 
 numbers = count(1)
 
@@ -15,8 +16,14 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if request.get("status") == "read":
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        # A file comes as a form of several parts; only its size is shown.
+        is_file = self.path.endswith("/media")
+        request = {"bytes": len(sent)} if is_file else json.loads(sent)
+        answer: dict[str, Any]
+        if is_file:
+            answer = {"id": f"media-{next(numbers)}"}
+        elif request.get("status") == "read":
             answer = {"success": True}
         else:
             answer = {"messaging_product": "whatsapp", "messages": [{"id": f"wamid.sent-{next(numbers)}"}]}
