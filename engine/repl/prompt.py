@@ -79,6 +79,7 @@ class PromptTerminal:
             patch_stdout(raw=True),
             session.input.raw_mode(),
             closing(asyncio.new_event_loop()) as loop,
+            trio.open_signal_receiver(signal.SIGWINCH) as resizes,
         ):
             prompt = _Prompt(session, loop, trio.lowlevel.current_clock().current_time)
             prompting = loop.create_task(prompt.run(lambda line: token.run_sync_soon(put.send_nowait, line)))
@@ -98,13 +99,13 @@ class PromptTerminal:
             async def read_in_thread() -> None:
                 with trio.CancelScope(shield=True):  # it must begin, or `end` would end nothing
                     await trio.to_thread.run_sync(read)
-                prompt.resizes.cancel()
+                prompt.hearing.cancel()
 
             self._prompt = prompt
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(read_in_thread)
-                    nursery.start_soon(prompt.hear_resizes)
+                    nursery.start_soon(prompt.hear, resizes)
                     try:
                         yield lines
                     finally:
@@ -124,7 +125,7 @@ class _Prompt:
     session: PromptSession[str]
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]
-    resizes: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    hearing: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _live: Live = attrs.field(factory=Live)
     _ticking: bool = False
     _waiting: deque[str] = attrs.field(factory=deque)
@@ -134,7 +135,7 @@ class _Prompt:
     async def run(self, put: Callable[[str], object]) -> None:
         """Put line after line until the person leaves."""
         app = self.session.app
-        app.terminal_size_polling_interval = None  # `hear_resizes` does it
+        app.terminal_size_polling_interval = None  # `hear` does it
         app.before_render += self._fit
         # It would ask the terminal where the prompt stands, and lines come before the answer: what is drawn
         # would then be too high, and push those lines out of sight.
@@ -157,10 +158,10 @@ class _Prompt:
         """Draw it between the lines and the prompt.  From any thread."""
         self.loop.call_soon_threadsafe(self._move, live)
 
-    async def hear_resizes(self) -> None:
+    async def hear(self, resizes: AsyncIterator[int]) -> None:
         """Draw anew whenever the terminal has another size.  In Trio's thread, which has the signals."""
-        with self.resizes, trio.open_signal_receiver(signal.SIGWINCH) as signals:
-            async for _ in signals:
+        with self.hearing:
+            async for _ in resizes:
                 self.loop.call_soon_threadsafe(self._redraw)
 
     def write(self) -> None:
