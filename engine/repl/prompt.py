@@ -8,7 +8,7 @@ import asyncio
 import math
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ from prompt_toolkit.renderer import CPR_Support
 
 from engine.repl.history import TypedHistory
 from engine.repl.lines import INDENT, Line
-from engine.repl.live import FRAME_SECONDS, Live, draw
+from engine.repl.live import FRAME_SECONDS, Live, draw, rows_wrapped
 from engine.repl.screen import Painter
 
 if TYPE_CHECKING:
@@ -221,14 +221,3 @@ class _Prompt:
         # A line that was entered stands there for good, and nothing is under way in it.
         lines = [] if app.is_done else draw(self._live, self.now(), size.columns, size.rows)
         return [*(("ansicyan", f"{line}\n") for line in lines), ("bold", PROMPT)]
-
-
-def rows_wrapped(ends: Sequence[int], columns: int) -> int:
-    """How many rows more the rows that end in these columns take on a terminal that has become so narrow.
-
-    Terminals wrap what stands there already; one that does not is rare.
-
-    >>> rows_wrapped([9, 4, 10], 5)
-    3
-    """
-    return sum(end // columns for end in ends)

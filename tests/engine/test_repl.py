@@ -42,7 +42,7 @@ from engine.repl.chat import Chat
 from engine.repl.files import save_file
 from engine.repl.lines import Line, Tone, chat_line
 from engine.repl.live import Bar, Live
-from engine.repl.prompt import PromptTerminal, rows_wrapped
+from engine.repl.prompt import PromptTerminal
 from engine.repl.screen import RichScreen
 from engine.repl.script import TimedLine
 from engine.repl.terminal import PlainTerminal, ScriptedTerminal, Terminal
@@ -231,12 +231,6 @@ async def test_ctrl_c_clears_what_was_typed_and_with_nothing_typed_it_leaves() -
         keys.send_text("half a line\x03whole\r\x03never\r")
         async with PromptTerminal().lines() as lines:
             assert [line async for line in lines] == ["whole"]
-
-
-def test_what_a_narrower_terminal_makes_of_a_row_is_known() -> None:
-    """So that all of it can be taken away: the column of a row's last character counts."""
-    assert rows_wrapped([0, 4, 5, 9, 10], 5) == 0 + 0 + 1 + 1 + 2
-    assert rows_wrapped([], 5) == 0
 
 
 # Conversations -------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ from pathlib import Path
 from engine import Call, Plan
 from engine.repl import read_script, run_repl
 from engine.testing import scripted_assistant, sleeping_tool
-slow = sleeping_tool("slow", 0.5, timeout=1000.0)
+slow = sleeping_tool("slow", float(sys.argv[2]), timeout=1000.0)
 assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow])
 sys.exit(run_repl(assistant, script=read_script(Path(sys.argv[1]))))
 """
@@ -240,11 +240,23 @@ def test_a_script_is_played_on_a_terminal_with_its_bars_and_ends(tmp_path) -> No
     """Nobody types; the last answer is waited for."""
     script = tmp_path / "demo.txt"
     script.write_text("0 Check Hanukkah\n+0.1 Actually Passover\n")
-    with _on_a_terminal("-c", _SCRIPTED_REPL, str(script)) as screen:
+    with _on_a_terminal("-c", _SCRIPTED_REPL, str(script), "0.5") as screen:
         screen.wait_for("you> Check Hanukkah")
         screen.wait_for("of 1000 s")
         screen.wait_for("bot> done: Actually Passover")
         assert screen.wait_for_exit() == 0
+
+
+def test_what_a_narrower_terminal_has_wrapped_is_taken_away_from_under_a_script(tmp_path) -> None:
+    """As at a prompt."""
+    script = tmp_path / "demo.txt"
+    script.write_text("0 Check Hanukkah\n")
+    with _on_a_terminal("-c", _SCRIPTED_REPL, str(script), "900") as screen:
+        screen.resize(columns=60)
+        screen.wait_for("of 1000 s")
+        screen.resize(columns=20)
+        screen.wait_for("\x1b[2K\x1b[1A" * 2)  # of a bar of 54 columns, the terminal has made three rows
+        screen.wait_for("slow")
 
 
 def test_ctrl_c_ends_a_script(tmp_path) -> None:
