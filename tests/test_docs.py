@@ -386,7 +386,7 @@ async def test_each_step_of_the_tutorial_answers_as_shown(autojump_clock: MockCl
                 blocks(DOCS / "how-to" / page, "python")[:-1],
                 blocks(DOCS / "how-to" / page, "python")[-1:],
             )
-            for page in ("write-a-policy.md", "write-an-undo.md")
+            for page in ("write-a-policy.md", "write-a-tool.md", "write-an-undo.md")
         ],
     ],
 )
@@ -404,13 +404,13 @@ def test_the_tests_that_are_shown_pass(tmp_path: Path, module: str, code: list[s
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
-    shown = len(re.findall(r"^async def test_", "\n".join(test), re.MULTILINE))
+    shown = len(re.findall(r"^(?:async )?def test_", "\n".join(test), re.MULTILINE))
     assert f"{shown} passed" in ran.stdout
 
 
 def other_examples() -> list[object]:
     """Blocks that no test above runs."""
-    how_to = ("test-your-assistant.md", "write-a-policy.md", "write-an-undo.md")
+    how_to = ("test-your-assistant.md", "write-a-policy.md", "write-a-tool.md", "write-an-undo.md")
     run = {ROOT / "README.md", TUTORIAL, *(DOCS / "how-to" / page for page in how_to)}
     return [
         pytest.param(code, id=f"{name_of(page)}-{number}")

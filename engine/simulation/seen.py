@@ -185,7 +185,8 @@ class Seen:
         # Those without a fate.
         self.waiting = self.by_user(dict[str, Heard], _both)
         self.present: dict[str, Operation] = {}  # by user: the one that runs, or goes on after a restart
-        self._giving_way = self.by_user(list[Operation], add)
+        # Those that go on only to their boundary, since their user was found to be one who has a newer one.
+        self.giving_way = self.by_user(list[Operation], add)
         # When each message was posted in this life, by the wall clock.
         self._posted: defaultdict[str, list[float]] = defaultdict(list)
         # Until when, by the wall clock, the assistant is silent: for sure, and perhaps.
@@ -263,7 +264,7 @@ class Seen:
         self._under_way.clear()
         self._lost.clear()
         self._posted.clear()
-        for user in self.present.keys() | self._giving_way.keys():
+        for user in self.present.keys() | self.giving_way.keys():
             self._take_up(user, entry)
 
     def _take_up(self, user: str, entry: Entry) -> None:
@@ -271,7 +272,7 @@ class Seen:
         present = self.present.pop(user, None)
         left = [
             operation
-            for operation in (*([present] if present else ()), *self._giving_way.pop(user, ()))
+            for operation in (*([present] if present else ()), *self.giving_way.pop(user, ()))
             if operation.is_begun and not operation.ended
         ]
         for operation in left:
@@ -312,7 +313,7 @@ class Seen:
         older, newer = sorted((other, present), key=self._newest_of)
         self.present[user] = newer
         if older is not newer:
-            self._giving_way[user].append(older)
+            self.giving_way[user].append(older)
             older.gives_way = True
             # What joins it in this instant it may not count yet.
             is_known = entry.at not in (older.joined_at, newer.joined_at)
@@ -473,8 +474,8 @@ class Seen:
             call.status = call.status or ("unknown" if call.intended else "skipped")
         if self.present.get(user) is operation:
             del self.present[user]
-        elif operation in self._giving_way[user]:
-            self._giving_way[user].remove(operation)
+        elif operation in self.giving_way[user]:
+            self.giving_way[user].remove(operation)
         if self._counts(operation, user):
             self._in_a_row[user] = self._in_a_row[user] + 1 if operation.was_interrupted else 0
             if not operation.was_interrupted:

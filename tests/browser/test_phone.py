@@ -34,6 +34,12 @@ def row(operation: Locator, call: str) -> Locator:
     return operation.locator(".row.call").filter(has_text=call)
 
 
+def left_of(element: Locator) -> float:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"]
+
+
 def wait_until_followed(page: Page, chat: Locator) -> None:
     expect(chat.locator(".status")).to_have_text("Connected")
 
@@ -66,6 +72,8 @@ def test_a_changed_mind_during_wave_1(phones) -> None:
     expect(first.locator(".operation-said")).to_have_text("Interrupted by a newer message, 2 kept, 2 skipped")
     expect(first.locator(".wave")).to_have_text(["wave 1", "wave 2 · skipped", "wave 3 · skipped"])
     expect(first.locator(".boundary")).to_be_visible()
+    assert left_of(first.locator(".boundary")) > left_of(row(first, "hotels").locator(".bar"))
+    assert left_of(first.locator(".boundary")) > left_of(first.locator(".row.arrival .bar"))
     expect(operation(chat, "changed").locator(".operation-said")).to_have_text("Answered")
     expect(bubbles(chat, "acknowledgement")).to_have_count(1)
     expect(chat.get_by_role("img", name="Read", exact=True)).to_have_count(2)
@@ -188,10 +196,7 @@ def test_two_people_side_by_side(phones) -> None:
     phones.server.open_gate("anna")
     expect(bubbles(anna, "reply")).to_have_text(re.compile("Done: Book anna"))
     expect(bubbles(ben)).to_have_count(1)
-    left, right = anna.bounding_box(), ben.bounding_box()
-    assert left is not None
-    assert right is not None
-    assert left["x"] + left["width"] <= right["x"]
+    assert left_of(anna) < left_of(ben)
     page.reload()  # the people stand in the address, what was said on the server
     expect(bubbles(chat_of(page, BEN), "reply")).to_have_count(1)
     page.get_by_role("button", name="Remove +1 555 123 0002").click()
@@ -263,6 +268,28 @@ def test_what_happens_while_a_page_is_cut_off_is_there_when_it_comes_back(phones
         expect(bubbles(chat, "mine")).to_have_count(1)
         expect(chat.locator(".notice")).to_have_count(1)  # the hint; none of a gap
         page.close()
+
+
+def test_a_page_that_nobody_sees_gives_its_connection_back_and_goes_on_where_it_was(phones) -> None:
+    """Browsers keep six connections to a server; the position says what the page has seen."""
+    page = phones.open("15551230033")
+    chat = chat_of(page, "15551230033")
+    say(chat, "hello")
+    expect(bubbles(chat, "reply")).to_have_count(1)
+    show = """hidden => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(show, True)
+    elsewhere = chat_of(phones.open("15551230033"), "15551230033")
+    say(elsewhere, "meanwhile")
+    expect(bubbles(elsewhere, "reply")).to_have_count(2)
+    expect(bubbles(chat, "reply")).to_have_count(1)
+    with page.expect_request("**/local/events?*") as asked:
+        page.evaluate(show, False)
+    assert re.search("after=[0-9a-f]{32}-[0-9]+$", asked.value.url)
+    expect(bubbles(chat, "reply").locator(".text")).to_have_text(["Done: hello", "Done: meanwhile"])
+    expect(bubbles(chat, "mine").locator(".text")).to_have_text(["hello", "meanwhile"])
 
 
 def test_a_message_that_cannot_be_sent_can_be_tried_again(phones) -> None:

@@ -235,6 +235,15 @@ async def test_a_place_alone_asks_for_the_same_holiday_there(waves_max, autojump
     assert answer.results["place"].value == (await ask("Hanukkah in New York")).results["place"].value
 
 
+async def test_what_was_asked_last_counts_more_than_what_an_older_request_found(autojump_clock):
+    """Hanukkah in London was interrupted, Passover in Rome answered: "and next year?" is Passover's, in Rome."""
+    before = await superseded_by_next("Check Hanukkah in London", waves_max=1)
+    history = ["Check Hanukkah in London", "Passover in Rome"]
+    answer = await ask("and next year?", history=history, superseded=[before])
+    assert answer.results["holiday"].value.name == "Passover"
+    assert answer.results["place"].value.place.name == "Rome"
+
+
 async def test_a_place_alone_with_nothing_before_asks_for_its_public_holidays(autojump_clock):
     """There is nothing to follow up."""
     answer = await ask("and in New York?", history=["hello"])

@@ -40,6 +40,59 @@ async def test_the_next_public_holidays_of_a_part_of_a_country(autojump_clock):
     assert answer.file.name == "Public holidays Scotland.ics"
 
 
+async def test_the_public_holidays_of_a_month_or_from_one_day_to_another(autojump_clock):
+    """Those and no others; when there is none, that is said, and there is no file."""
+    answer = await reply_to("bank holidays in England between 1 April and 31 May")
+    assert answer.plans == [[["place"], ["answer"], ["calendar"]]]
+    assert answer.reply.splitlines() == [
+        "Public holidays in England from Thursday 1 April 2027 to Monday 31 May 2027:",
+        "Mon 3 May 2027: May Day",
+        "Mon 31 May 2027: Spring Bank Holiday",
+    ]
+    assert answer.file.name == "Public holidays England.ics"
+    answer = await reply_to("public holidays in February 2027 in England")
+    assert answer.reply == (
+        "No public holiday in England from Monday 1 February 2027 to Sunday 28 February 2027."
+    )
+    assert titles(answer) == ["All of 2027", "Long weekends", "Workdays left"]
+    assert answer.file is None
+
+
+async def test_the_long_weekends_of_a_month_or_of_what_is_left_of_the_year(autojump_clock):
+    """Those and no others; when there is none, nobody looks at the next year instead."""
+    answer = await reply_to("any long weekends left this year in Poland")
+    assert answer.reply.splitlines() == [
+        "Long weekends in Poland from Thursday 26 November 2026 to Thursday 31 December 2026:",
+        "Thu 24 December to Sun 27 December, 4 days: Christmas Eve, Christmas Day",
+    ]
+    answer = await ask("long weekends in England in December", today=datetime.date(2027, 11, 1))
+    assert answer.reply.splitlines()[0] == (
+        "Long weekends in England from Wednesday 1 December 2027 to Friday 31 December 2027:"
+    )
+    answer = await reply_to("long weekends in England in December 2026")
+    assert len(answer.plans) == 1
+    empty = await ask("long weekends in France in October", today=datetime.date(2026, 9, 1))
+    assert empty.reply == (
+        "No long weekends in France from Thursday 1 October 2026 to Saturday 31 October 2026."
+    )
+    assert len(empty.plans) == 1
+
+
+async def test_a_city_that_is_a_state_has_its_holidays_and_its_sun(autojump_clock):
+    """Women's Day is Berlin's own; and nobody is asked to name a city in Hamburg."""
+    answer = await reply_to("public holidays in Berlin in March 2027")
+    assert answer.reply.splitlines()[1:] == [
+        "Mon 8 March 2027: Women's Day",
+        "Fri 26 March 2027: Good Friday",
+        "Mon 29 March 2027: Easter Monday",
+    ]
+    answer = await reply_to("sunset in Hamburg tomorrow")
+    assert answer.reply.splitlines()[:2] == [
+        "The sun in Hamburg on Friday 27 November 2026:",
+        "sunrise 08:07, sunset 16:08",
+    ]
+
+
 async def test_workdays_between_two_days(autojump_clock):
     """With what was left out."""
     answer = await reply_to("how many working days are there from 3 March to 15 April in Poland")
@@ -147,6 +200,15 @@ async def test_candles_for_a_sabbath_and_for_a_festival_that_joins_one(autojump_
     ]
 
 
+async def test_on_a_sabbath_candles_are_those_of_the_next_and_havdalah_is_that_evening(autojump_clock):
+    """Saturday 28 November 2026."""
+    saturday = datetime.date(2026, 11, 28)
+    lights = await ask("when do I light candles in London", today=saturday)
+    assert lights.reply.splitlines()[1].startswith("candle lighting Friday 4 December 2026")
+    ends = await ask("when does Shabbat end in London", today=saturday)
+    assert ends.reply.splitlines()[2].startswith("havdalah Saturday 28 November 2026")
+
+
 async def test_a_holiday_for_which_no_candles_are_lit(autojump_clock):
     """Said plainly."""
     reply = (await reply_to("candle lighting for Easter in London")).reply
@@ -183,7 +245,10 @@ async def test_the_holidays_of_a_tradition(autojump_clock):
     assert (await reply_to("orthodox holidays next year")).reply.splitlines() == [
         "Orthodox holidays 2027:",
         "Thu 7 January: Orthodox Christmas Day",
+        "Sun 25 April: Orthodox Palm Sunday",
+        "Fri 30 April: Orthodox Good Friday",
         "Sun 2 May: Orthodox Easter",
+        "Sun 20 June: Orthodox Pentecost",
     ]
     lines = (await reply_to("next jewish holidays")).reply.splitlines()
     assert lines[:2] == ["Next Jewish holidays:", "Sat 5 December to Sat 12 December 2026: Hanukkah"]

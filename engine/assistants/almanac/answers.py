@@ -34,21 +34,40 @@ from engine.assistants.almanac.values import (
 
 # As many as one reads at a glance.
 _NEXT: Final = 5
+# Nobody reads the holidays of more.
+_YEARS_MAX: Final = 2
 _NEXT_OF_TRADITION: Final = 8
 NO_COUNTRY: Final = "For which country?"
 NO_CITY: Final = "For which city?"
 
 
 async def find_public_holidays(
-    today: datetime.date, place: Place | None = None, year: int | None = None
+    today: datetime.date,
+    place: Place | None = None,
+    year: int | None = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
 ) -> PublicHolidays:
-    """The public holidays of a country or a part of it: of a year, or the next five."""
+    """The public holidays of a country or its part: from one day to another, of a year, or the next five."""
     await libraries.load()
     there = _country(place)
+    if first is not None and last is not None:
+        return _between(there, first, last)
     if year is not None:
         return PublicHolidays(year=year, holidays=public.year_of(there.country, there.subdivision, year))
     found = public.next_public(there.country, there.subdivision, today, _NEXT)
     return PublicHolidays(year=0, holidays=found)
+
+
+def _between(place: Place, first: datetime.date, last: datetime.date) -> PublicHolidays:
+    last = min(last, datetime.date(first.year + _YEARS_MAX - 1, 12, 31))
+    found = tuple(
+        holiday
+        for year in range(first.year, last.year + 1)
+        for holiday in public.year_of(place.country, place.subdivision, year)
+        if first <= holiday.day <= last
+    )
+    return PublicHolidays(year=0, holidays=found, first=first, last=last)
 
 
 async def find_tradition(tradition: str, today: datetime.date, year: int | None = None) -> Festivals:
@@ -137,12 +156,17 @@ async def find_rest(
     day: datetime.date | None = None,
     holiday: Holiday | None = None,
     year: int | None = None,
+    lights: bool = False,
 ) -> Rest:
-    """When candles are lit and when havdalah is, for the Sabbath or festival on a day or next after it."""
+    """When candles are lit and when havdalah is, for the Sabbath or festival on a day or next after it.
+
+    `lights`: for the one whose candles are still to be lit that day or later.
+    """
     await libraries.load()
     there = _city(place or _home(holiday))
     if holiday is None or day is not None:
-        return sabbath.havdalah(there, day or today)
+        find = sabbath.candle_lighting if lights else sabbath.havdalah
+        return find(there, day or today)
     if holiday.tradition != jewish.TRADITION:
         raise NothingFound(
             f"I know candle lighting for the Sabbath and Jewish festivals, not {holiday.name}."
@@ -154,10 +178,18 @@ async def find_rest(
     return rest
 
 
-async def find_long_weekends(year: int, place: Place | None = None) -> LongWeekends:
-    """The rows of three and more days off that the public holidays of a year make in a country."""
+async def find_long_weekends(
+    year: int,
+    place: Place | None = None,
+    first: datetime.date | None = None,
+    last: datetime.date | None = None,
+) -> LongWeekends:
+    """The rows of three and more days off that a country has in a year, or in some days of it."""
     await libraries.load()
-    return LongWeekends(year=year, weekends=bridges.long_weekends(_country(place), year))
+    found = bridges.long_weekends(_country(place), year)
+    if first is not None and last is not None:
+        found = tuple(weekend for weekend in found if first <= weekend.last and weekend.first <= last)
+    return LongWeekends(year=year, weekends=found, first=first, last=last)
 
 
 def _next(holiday: Holiday | None, place: Place, today: datetime.date, year: int | None) -> Occurrence:

@@ -37,15 +37,21 @@ _SHAPES: Final = re.compile(
 )
 WEEKDAYS: Final = {name.lower(): index for index, name in enumerate(calendar.day_name)}
 _UNITS: Final = {"day": 1, "week": 7}
+_WORDS: Final = {
+    **dict.fromkeys(("today", "tonight", "now", "aujourd'hui", "heute", "hoy", "oggi", "היום"), 0),
+    **dict.fromkeys(("tomorrow", "demain", "domani", "mañana", "morgen", "מחר"), 1),
+    "yesterday": -1,
+}
+_WEEKS: Final = {"last": -1, "this": 0, "next": 1}
 _RELATIVE: Final = re.compile(
     r"\b(?:(?P<after>(?:the\s+)?day after tomorrow)|(?P<before>(?:the\s+)?day before yesterday)"
-    r"|(?P<word>today|tonight|now|tomorrow|yesterday)"
+    rf"|(?P<word>{'|'.join(_WORDS)})"
+    r"|(?P<week>this|next|last) week"
     r"|in (?P<ahead>\d{1,3}) (?P<ahead_unit>day|week)s?"
     r"|(?P<ago>\d{1,3}) (?P<ago_unit>day|week)s? ago"
     rf"|(?:(?P<which>next|this|coming|last)\s+)?(?P<weekday>{'|'.join(WEEKDAYS)}))\b",
     re.IGNORECASE,
 )
-_WORDS: Final = {"today": 0, "tonight": 0, "now": 0, "tomorrow": 1, "yesterday": -1}
 _MONTHS: Final = {
     name.lower(): index
     for names in (calendar.month_name, calendar.month_abbr)
@@ -95,7 +101,11 @@ def find_days(text: str, today: datetime.date, *, past: bool = False, weekdays: 
     for date in reversed(dates):
         # The one before a day that is known already is the last such day before it.
         days.append(_day(date, days[-1] if days else today, before=bool(days) or past))
-    return Found(tuple(reversed(days)), " ".join(rest.split()))
+    days.reverse()
+    if len(days) == 2 and dates[1].is_weekday and days[1] < days[0]:
+        # "From Monday to Friday": of one week.
+        days[1] += 7 * _DAY
+    return Found(tuple(days), " ".join(rest.split()))
 
 
 def _blanked(text: str, dates: Iterable[_Date]) -> str:
@@ -180,6 +190,12 @@ def _parse(text: str, today: datetime.date) -> datetime.date | None:
 
 def _relative(text: str, today: datetime.date) -> Iterator[_Date]:
     for found in _RELATIVE.finditer(text):
+        if found["week"]:
+            monday = today + (7 * _WEEKS[found["week"].lower()] - today.weekday()) * _DAY
+            sunday = monday + 6 * _DAY
+            yield _Date(found.start(), found.start(), monday.month, monday.day, monday.year)
+            yield _Date(found.start(), found.end(), sunday.month, sunday.day, sunday.year)
+            continue
         day = today + _distance(found, today) * _DAY
         is_weekday = found["weekday"] is not None
         yield _Date(found.start(), found.end(), day.month, day.day, day.year, is_weekday)

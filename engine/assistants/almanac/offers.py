@@ -82,7 +82,7 @@ def after_public(found: PublicHolidays, place: Place) -> Iterator[tuple[str, str
     """The other view of them, and what they are good for."""
     where = _named(place)
     # Of the next ones the last stands for the year that people plan for.
-    year = found.year + 1 if found.year else found.holidays[-1].day.year
+    year = found.year + 1 if found.year else (found.last or found.holidays[-1].day).year
     yield f"All of {year}", f"Public holidays in {where} {year}"
     yield "Long weekends", f"Long weekends in {where} {found.year or year}"
     yield "Workdays left", f"How many workdays are left this year in {where}"

@@ -153,6 +153,10 @@ _CITY_NAMES: Final[Mapping[str, str]] = {
 }
 
 
+# Each is a part of its country with holidays of its own, and a city where the sun rises.
+_CITY_STATES: Final = ("berlin", "bremen", "hamburg")
+
+
 @lru_cache(maxsize=1)
 def names() -> Mapping[str, Place]:
     """Every place by its comparable names; a country's name stands for its capital."""
@@ -172,6 +176,8 @@ def names() -> Mapping[str, Place]:
     known.update({name: cities[city] for name, city in _CITY_NAMES.items()})
     parts = {name: place for code in _WITH_PARTS for name, place in _parts(code, capitals[code])}
     parts.update((name, parts[local]) for name, local in _PART_NAMES.items())
+    for name in _CITY_STATES:
+        cities[name] = attrs.evolve(cities[name], subdivision=parts[name].subdivision)
     return {**parts, **cities, **regions, **by_country, **known}
 
 

@@ -191,6 +191,8 @@ class Planner:
         match question.kind:
             case Kind.PUBLIC:
                 arguments = {"today": today, "place": asked.place, "year": year}
+                if question.last is not None:
+                    arguments |= {"first": question.day, "last": question.last}
                 yield Call(asked.id(ANSWER), "find_public_holidays", arguments)
                 yield self._written(asked, "write_public")
             case Kind.TRADITION:
@@ -213,14 +215,24 @@ class Planner:
             case Kind.SUN:
                 yield Call(asked.id(ANSWER), "find_sun", about)
             case Kind.CANDLES:
-                yield Call(asked.id(ANSWER), "find_rest", about)
+                yield Call(asked.id(ANSWER), "find_rest", {**about, "lights": question.lights})
                 arguments = {"rest": Ref(asked.id(ANSWER)), "today": today}
                 yield Call(asked.id(CALENDAR), "write_rest", arguments)
             case Kind.LONG_WEEKENDS:
-                yield from self._weekends(asked, year or today.year, "")
+                yield from self._weekends(asked, year or today.year, question.day, question.last)
 
-    def _weekends(self, asked: _Asked, year: int, suffix: str) -> Iterator[Call]:
-        yield Call(asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", {"year": year, "place": asked.place})
+    def _weekends(
+        self,
+        asked: _Asked,
+        year: int,
+        first: datetime.date | None = None,
+        last: datetime.date | None = None,
+        suffix: str = "",
+    ) -> Iterator[Call]:
+        arguments: dict[str, Any] = {"year": year, "place": asked.place}
+        if first is not None and last is not None:
+            arguments |= {"year": first.year, "first": first, "last": last}
+        yield Call(asked.id(f"{ANSWER}{suffix}"), "find_long_weekends", arguments)
         yield self._written(asked, "write_weekends", suffix)
 
     def _written(self, asked: _Asked, tool: str, suffix: str = "") -> Call:
@@ -235,12 +247,13 @@ class Planner:
         if (
             not isinstance(weekends, LongWeekends)
             or weekends.year != today.year
+            or weekends.first is not None
             or f"{ANSWER}-next" in found
             or _names_years(asked)
             or any(each.last >= today for each in weekends.weekends)
         ):
             return None
-        return Plan(*self._weekends(asked, today.year + 1, "-next"))
+        return Plan(*self._weekends(asked, today.year + 1, suffix="-next"))
 
 
 def results_for(message: Message, results: Results, context: Context) -> Results:
@@ -298,9 +311,13 @@ def _day_calls(asked: _Asked, name: str, day: Ref) -> Iterator[Call]:
 
 def _remember(context: Context) -> _Memory:
     """The user's last questions, newest first, and what the interrupted ones had found out (P7)."""
-    texts = [turn.text for turn in context.history if turn.role == "user"]
-    memory = _Memory(texts=tuple(reversed(texts[-_EARLIER_MAX:])))
+    turns = [turn for turn in context.history if turn.role == "user"]
+    memory = _Memory(texts=tuple(turn.text for turn in reversed(turns[-_EARLIER_MAX:])))
+    newest = max((turn.sequence for turn in turns), default=0)
     for request in context.superseded:
+        if request.message.sequence < newest:
+            # Something else has been asked since: its words count.
+            continue
         found = _asked(request.message, request.burst).results(request.results)
         where = _value(found.get(PLACE), Where)
         memory = attrs.evolve(

@@ -40,6 +40,8 @@ class Question:
     goes_on: bool = False
     topic: str = ""
     years: tuple[int, ...] = ()
+    # Of candles: it asks when they are lit, and not when the day ends.
+    lights: bool = False
     day: datetime.date | None = None
     last: datetime.date | None = None
     count: int = 0

@@ -4,6 +4,7 @@ Rule 1: nothing is looked up but names, to tell those of places from those of ho
 Rule 2: a text that names only a place, a day or a year is the question before it again, with that.
 """
 
+import calendar
 import datetime
 import re
 from collections.abc import Collection, Sequence
@@ -26,7 +27,8 @@ from engine.assistants.almanac.words import (
 )
 
 _WORKDAYS: Final = re.compile(
-    r"\b(?:(?:work|working|business) ?days?|weekdays|arbeitstage?|werktage?|werkdagen|jours? ouvr\w+"
+    r"\b(?:(?:work|working|business) ?days?|weekdays|days? (?:do|must|will) i (?:have to )?work"
+    r"|arbeitstage?|werktage?|werkdagen|jours? ouvr\w+"
     r"|dias? (?:laborables?|habiles|uteis)|giorni lavorativi|dni robocz\w+|ימי עבודה)\b"
 )
 # The tradition's name in the table of traditions, by how people call it.
@@ -48,17 +50,20 @@ _OF_TRADITION: Final = re.compile(
     r"(?:holidays?|holydays?|days|festivals?|feasts?)\b"
 )
 _LONG_WEEKENDS: Final = re.compile(
-    r"\b(?:long ?week ?ends?|bridge days?|bridging days?|bruckentage?|puentes?)\b"
+    r"\b(?:long ?week ?ends?|(?:three|3) day week ?ends?|bridge days?|bridging days?|bruckentage?|puentes?)\b"
 )
 _CANDLES: Final = re.compile(
-    r"\b(?:candles?|candle ?light\w*|light(?:ing)? candles?|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
+    r"\b(?:candles?|candle ?light\w*|light(?:ing)? candles?"
+    r"|(?:do|should|must) (?:i|we) light|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
     r"|sabbat|motzei|licht bentshen|שבת|הבדלה|נרות)\b"
 )
+_LIGHTS: Final = re.compile(r"\b(?:candles?|light\w*|נרות)\b")
 # Those candles are lit on eight evenings, and not for rest.
 _HANUKKAH: Final = re.compile(r"\b(?:c?han+uk\w*|חנוכה)\b")
 _SUN: Final = re.compile(
     r"\b(?:sun|sun ?rises?|sun ?sets?|sun (?:goes|go) down|sun (?:comes|come) up|twilight|dawn|dusk"
-    r"|solar noon|daylight|midnight sun|polar (?:night|day)|nightfall|first light|last light|gets? dark|dark"
+    r"|solar noon|golden hour|daylight"
+    r"|midnight sun|polar (?:night|day)|nightfall|first light|last light|gets? dark|dark"
     r"|length of (?:the )?day|day length|how long is the day|sonnenaufgang|sonnenuntergang"
     r"|(?:lever|coucher) du soleil|(?:salida|puesta) del? sol|tramonto|שקיעה|זריחה)\b"
 )
@@ -87,6 +92,7 @@ _RELATIVE_YEARS: Final = {"this year": 0, "next year": 1, "last year": -1, "year
 _NOT_KNOWN: Final = re.compile(r"\b(?:weather|forecast|temperature|rain|raining|snow|news|price|cost|joke)\b")
 # Words of a question that are no part of a holiday's name, besides those that never are.
 _QUESTION_TEXT = """
+bonjour bye ciao danke gracias grazie hallo hola lot merci shalom so
 a again astronomical bank banks bridge business calendar candle candles civil closed come comes coming
 country date days de down du due during each en evening every exactly federal free from full gets goes
 has havdala havdalah having how im in la le left legal length level light lighting list long longest
@@ -101,6 +107,13 @@ january february march april may june july august september october november dec
 jan feb mar apr jun jul aug sep oct nov dec
 """
 _MONTH_WORDS: Final = frozenset(_MONTHS.split())
+# Words of a question that are long enough to be known in spite of a typo.
+_SPELT: Final = (
+    *("candles", "daylight", "havdalah", "holidays", "lighting", "shabbat", "sunrise", "sunset"),
+    *("twilight", "weekend", "weekends", "workdays", "working"),
+)
+_SPELT_LIKE: Final = re.compile(r"[^\W\d_]{6,}")
+_SPELT_SCORE: Final = 85.0
 # "And the sunset?": of what was asked before.
 _GOES_ON: Final = re.compile(r"^(?:and|what about|how about|also|und|et|y)\b|\b(?:that day|then|there)\b")
 _DAYS_OF_NAMES: Final = frozenset(normalise(name) for name, _, _ in NATIONAL_ALIASES)
@@ -119,6 +132,7 @@ class _Partial:
     names_place: bool
     goes_on: bool
     until: bool
+    lights: bool
 
 
 def understand(
@@ -138,6 +152,8 @@ def understand(
     must have been loaded.
     """
     newest = _read(text, today, holidays)
+    if newest.topic and newest.topic not in holidays and (meant := _corrected(text)) != text:
+        newest = _read(meant, today, holidays)
     for fragment in reversed(fragments):
         if newest.kind is not None:
             break
@@ -149,6 +165,17 @@ def understand(
     if before is not None and not newest.topic and newest.goes_on and _may_be_of_holiday(newest):
         newest = attrs.evolve(newest, topic=before.topic, days=before.days)
     return _question(newest, today)
+
+
+def _corrected(text: str) -> str:
+    """The text with the words of a question spelt right."""
+    from rapidfuzz import fuzz, process  # lazily: 80 ms that a start-up need not pay
+
+    def right(word: re.Match[str]) -> str:
+        near = process.extractOne(word[0].casefold(), _SPELT, scorer=fuzz.ratio, score_cutoff=_SPELT_SCORE)
+        return near[0] if near is not None else word[0]
+
+    return _SPELT_LIKE.sub(right, text)
 
 
 def _go_on(
@@ -171,13 +198,27 @@ def _joined(newest: _Partial, older: _Partial) -> _Partial:
         newest,
         kind=older.kind,
         topic="" if newest.days else older.topic,
-        years=newest.years or (() if newest.days else older.years),
-        days=newest.days or (() if newest.years else older.days),
+        # Another year of a day that was asked about is that day in it.
+        years=(() if older.days else newest.years) or (() if newest.days else older.years),
+        days=newest.days or _in_year(older.days, newest.years),
         month=newest.month or older.month,
         count=newest.count or older.count,
         names_place=newest.names_place or older.names_place,
         until=newest.until or older.until,
     )
+
+
+def _in_year(days: tuple[datetime.date, ...], years: Sequence[int]) -> tuple[datetime.date, ...]:
+    """The days in the first of some years, if there is one."""
+    if not days or not years:
+        return days
+    moved = []
+    for day in days:
+        year = years[0] + day.year - days[0].year
+        # The last of February, whatever the year.
+        last = calendar.monthrange(year, day.month)[1]
+        moved.append(datetime.date(year, day.month, min(day.day, last)))
+    return tuple(moved)
 
 
 def _may_be_of_holiday(newest: _Partial) -> bool:
@@ -195,7 +236,13 @@ def _question(asked: _Partial, today: datetime.date) -> Question:
         return Question(kind=kind, topic=asked.topic, day=day or today, count=asked.count)
     if kind is Kind.WORKDAYS:
         day, last = _span(asked, today)
-    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last)
+    if kind in (Kind.PUBLIC, Kind.LONG_WEEKENDS) and not days:
+        if asked.month is not None:
+            day, last = _month(asked.month, asked.years)
+        elif asked.until and asked.years == (today.year,):
+            day, last = today, datetime.date(today.year, 12, 31)
+    lights = kind is Kind.CANDLES and asked.lights
+    return Question(kind=kind, topic=asked.topic, years=asked.years, day=day, last=last, lights=lights)
 
 
 def _span(asked: _Partial, today: datetime.date) -> tuple[datetime.date | None, datetime.date | None]:
@@ -208,10 +255,18 @@ def _span(asked: _Partial, today: datetime.date) -> tuple[datetime.date | None, 
     if asked.topic:
         return today, None
     if asked.month is not None:
-        return asked.month
+        return _month(asked.month, years)
     year = years[0] if years else today.year
     first = today if until and year == today.year else datetime.date(year, 1, 1)
     return first, datetime.date(years[-1] if years else year, 12, 31)
+
+
+def _month(
+    month: tuple[datetime.date, datetime.date], years: Sequence[int]
+) -> tuple[datetime.date, datetime.date]:
+    """The first and the last day of the month, in the first of the years that are named."""
+    (first,) = _in_year(month[:1], years)
+    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
 
 
 def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partial:
@@ -232,7 +287,7 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
     taken = place_words(without(words, *names))
     named = wanted(names, words)
     topic = named.text if named else _topic(without(words, *taken), month is not None)
-    kind = _kind(plain, joined, topic, bool(days), count)
+    kind = _kind(plain, joined, topic, len(days), count)
     if not named and (tradition := _OF_TRADITION.search(joined)):
         kind, topic = Kind.TRADITION, _TRADITIONS[tradition[1]]
     return _Partial(
@@ -245,17 +300,18 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
         names_place=bool(taken),
         goes_on=bool(_GOES_ON.search(plain)),
         until=bool(_UNTIL.search(joined)),
+        lights=bool(_LIGHTS.search(plain)),
     )
 
 
-def _kind(plain: str, rest: str, topic: str, has_day: bool, count: int) -> Kind | None:
+def _kind(plain: str, rest: str, topic: str, days: int, count: int) -> Kind | None:
     """`plain`: all comparable words; `rest`: those without the days."""
     is_question = bool(_IS.search(plain))
     if _NOT_KNOWN.search(rest) and not topic:
         return Kind.HELP
     if _LONG_WEEKENDS.search(rest):
         return Kind.LONG_WEEKENDS
-    if is_question and _OFF.search(rest) and (has_day or topic) and not count:
+    if is_question and _OFF.search(rest) and (days or topic) and not count:
         return Kind.DAY_OFF
     if _WORKDAYS.search(rest):
         return Kind.ADD_WORKDAYS if count else Kind.WORKDAYS
@@ -264,7 +320,7 @@ def _kind(plain: str, rest: str, topic: str, has_day: bool, count: int) -> Kind 
     if _SUN.search(rest) and not (topic and _AND_SUN.search(rest)):
         return Kind.SUN
     if _PUBLIC.search(rest) or (_MAYBE_PUBLIC.search(rest) and not topic):
-        return Kind.DAY_OFF if has_day else Kind.PUBLIC
+        return Kind.DAY_OFF if days == 1 else Kind.PUBLIC
     return Kind.HOLIDAY if topic else None
 
 

@@ -96,10 +96,15 @@ class Sunset:
 
 @attrs.frozen(kw_only=True)
 class PublicHolidays:
-    """Public holidays in order: those of a year, or the next ones when `year` is 0."""
+    """Public holidays in order: those of a year; of the days `first` to `last`; or else the next ones.
+
+    `year` is 0 when no year as a whole was asked for.
+    """
 
     year: int
     holidays: tuple[PublicHoliday, ...]
+    first: datetime.date | None = None
+    last: datetime.date | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -146,10 +151,12 @@ class DayAway:
 
 @attrs.frozen(kw_only=True)
 class LongWeekends:
-    """The long weekends of a year, in order."""
+    """The long weekends of a year, or those of them that touch the days `first` to `last`, in order."""
 
     year: int
     weekends: tuple[LongWeekend, ...]
+    first: datetime.date | None = None
+    last: datetime.date | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,12 @@ _BRIDGES_MAX = 6
 def public_holidays(found: PublicHolidays, place: Place) -> str:
     """A line a holiday."""
     where = _country(place)
-    if found.year:
+    if found.first and found.last:
+        span = f"from {_long_day(found.first)} to {_long_day(found.last)}"
+        if not found.holidays:
+            return f"No public holiday in {where} {span}."
+        headline = f"Public holidays in {where} {span}:"
+    elif found.year:
         headline = f"Public holidays in {where} {found.year}:"
     else:
         headline = f"Next public holidays in {where}:"
@@ -106,7 +111,7 @@ def rest(found: Rest) -> str:
         at = _clock(lighting.at) if lighting.at else "no time: the sun does not go down far enough"
         how = " from a flame that burns already" if lighting.from_flame else ""
         lines.append(f"candle lighting {_long_day(lighting.evening)}, {at}{how}")
-    ends = _clock(found.ends) if found.ends else "no time: it does not get dark"
+    ends = _clock(found.ends, found.last) if found.ends else "no time: it does not get dark"
     lines.append(f"havdalah {_long_day(found.last)}, {ends}")
     lines.append(
         f"Candles {found.minutes_before} minutes before sunset, havdalah at three stars (sun 8.5° below the"
@@ -120,9 +125,10 @@ def long_weekends(found: LongWeekends, place: Place, today: datetime.date) -> st
     where = _country(place)
     free = [each for each in found.weekends if each.bridge is None]
     bridged = [each for each in found.weekends if each.bridge is not None and each.last >= today]
-    lines = [
-        f"Long weekends in {where} {found.year}:" if free else f"No long weekends in {where} {found.year}."
-    ]
+    when = str(found.year)
+    if found.first and found.last:
+        when = f"from {_long_day(found.first)} to {_long_day(found.last)}"
+    lines = [f"Long weekends in {where} {when}:" if free else f"No long weekends in {where} {when}."]
     lines += [_weekend_line(each) for each in free]
     if bridged:
         lines.append("With one day off:")

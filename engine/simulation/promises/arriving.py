@@ -57,7 +57,10 @@ def _is_stale(seen: Seen, entry: Entry) -> bool:
 
 @always(3, "heard", "begins")
 def what_was_changed_is_not_begun(seen: Seen) -> See:
-    """Of a message that its user changed, or took back, while it waited nothing begins."""
+    """Of a message that its user changed, or took back, while it waited nothing begins.
+
+    Not asked of one that may be refused: where a crash loses that it was, nobody knew what to change.
+    """
     changed: dict[str, tuple[float, str]] = {}  # by message: when, and by which
     begun: set[str] = set()
 
@@ -65,7 +68,8 @@ def what_was_changed_is_not_begun(seen: Seen) -> See:
         if entry.what == "heard":
             about = seen.messages[entry.key].said.about
             present = seen.present.get(entry.user)
-            if about in seen.waiting[entry.user] and not (present and about in present.burst):
+            waits = seen.waiting[entry.user].get(about)
+            if waits and not waits.may_be_refused and not (present and about in present.burst):
                 changed.setdefault(about, (entry.at, entry.key))
             return None
         if entry.key in begun:

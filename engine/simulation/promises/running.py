@@ -10,7 +10,7 @@ from engine.simulation.rules import See, always
 from engine.simulation.seen import ENDS, STARTS, STEPS, THOUGHTS_START, Doing, Operation, Seen
 
 
-@always(1, "life", *STARTS, *ENDS)
+@always(1, "life", "moved", *STARTS, *ENDS)
 def one_at_a_time(seen: Seen) -> See:
     """What one operation does ends before the next one of its user begins.
 
@@ -23,6 +23,10 @@ def one_at_a_time(seen: Seen) -> See:
     def see(entry: Entry) -> str | None:
         if entry.what == "life":  # what a process did not end has ended with it
             under_way.clear()
+            return None
+        if entry.what == "moved":  # also those that have begun, and nothing was seen of them yet
+            begun = (seen.present.get(entry.user), *seen.giving_way[entry.user])
+            present[entry.user].update(operation for operation in begun if operation)
             return None
         doing, line = seen.doing, None
         if doing is None:
@@ -103,15 +107,19 @@ def nothing_after(seen: Seen) -> See:
 @always(3, "heard", *THOUGHTS_START)
 def stop_drops_what_waits(seen: Seen) -> See:
     """Whoever says stop: nothing begins any more of what they said before."""
-    stopped = seen.by_user(int, min)  # the place in the inbox of the last stop word
+    # Where the last stop word stands in the inbox, and in order: an edit may be newer than it.
+    stopped = seen.by_user(lambda: (0, (0, 0)), min)
 
     def see(entry: Entry) -> str | None:
         if entry.what == "heard":
             message = seen.messages[entry.key]
             if message.is_stop and not message.is_late:
-                stopped[entry.user] = message.place
-        elif seen.doing and max(seen.messages[id].place for id in seen.doing.burst) < stopped[entry.user]:
-            return f"{entry.what} {entry.key} came after its user had said stop"
+                stopped[entry.user] = (message.place, message.order)
+        elif seen.doing:
+            place, order = stopped[entry.user]
+            burst = [seen.messages[id] for id in seen.doing.burst]
+            if all(message.place < place and message.order < order for message in burst):
+                return f"{entry.what} {entry.key} came after its user had said stop"
         return None
 
     return see
