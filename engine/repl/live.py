@@ -4,7 +4,7 @@ Rule 1: no I/O, no clock, no Trio: the same events at the same times always give
 Rule 2: a line of it is shorter than the terminal is wide: one that wraps could not be taken away again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -80,6 +80,17 @@ def draw(live: Live, at: float, columns: int, rows: int) -> list[str]:
     """The lines for what is under way `at` seconds on Trio's clock; `columns` and `rows`: the terminal's."""
     lines = list(_draw(live, at, columns, max(1, min(_BARS_MAX, rows - 4))))
     return [_fitted(line, columns - 1) for line in lines]
+
+
+def rows_wrapped(ends: Sequence[int], columns: int) -> int:
+    """How many rows more the rows that end in these columns take on a terminal that has become so narrow.
+
+    Terminals wrap what stands there already; one that does not is rare.
+
+    >>> rows_wrapped([9, 4, 10], 5)
+    3
+    """
+    return sum(end // columns for end in ends)
 
 
 def _draw(live: Live, at: float, columns: int, bars_max: int) -> Iterator[str]:

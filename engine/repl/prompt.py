@@ -8,7 +8,7 @@ import asyncio
 import math
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ from prompt_toolkit.renderer import CPR_Support
 
 from engine.repl.history import TypedHistory
 from engine.repl.lines import INDENT, Line
-from engine.repl.live import FRAME_SECONDS, Live, draw
+from engine.repl.live import FRAME_SECONDS, Live, draw, rows_wrapped
 from engine.repl.screen import Painter
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ class PromptTerminal:
             interrupt_exception=_CtrlC, history=self._open_history(), prompt_continuation=INDENT
         )
         put, lines = trio.open_memory_channel[str](math.inf)  # as fast as somebody types
-        token = trio.lowlevel.current_trio_token()
         # One event loop for all prompts: a line shown between two of them would be lost with a loop of each.
         # Raw between them, too: a Ctrl-C there would be a signal, and a Ctrl-D lost.
         # Patched for whoever else prints, an assistant's author for instance.
@@ -79,36 +78,17 @@ class PromptTerminal:
             patch_stdout(raw=True),
             session.input.raw_mode(),
             closing(asyncio.new_event_loop()) as loop,
+            trio.open_signal_receiver(signal.SIGWINCH) as resizes,
         ):
-            prompt = _Prompt(session, loop, trio.lowlevel.current_clock().current_time)
-            prompting = loop.create_task(prompt.run(lambda line: token.run_sync_soon(put.send_nowait, line)))
-
-            def read() -> None:
-                try:
-                    with suppress(asyncio.CancelledError):
-                        loop.run_until_complete(prompting)
-                    prompt.write()
-                finally:
-                    token.run_sync_soon(put.close)
-
-            def end() -> None:
-                session.app.erase_when_done = True  # nobody will type at this prompt
-                prompting.cancel()
-
-            async def read_in_thread() -> None:
-                with trio.CancelScope(shield=True):  # it must begin, or `end` would end nothing
-                    await trio.to_thread.run_sync(read)
-                prompt.resizes.cancel()
-
-            self._prompt = prompt
+            self._prompt = prompt = _Prompt(session, loop, trio.lowlevel.current_clock().current_time)
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(read_in_thread)
-                    nursery.start_soon(prompt.hear_resizes)
+                    nursery.start_soon(prompt.read, put)
+                    nursery.start_soon(prompt.hear, resizes)
                     try:
                         yield lines
                     finally:
-                        loop.call_soon_threadsafe(end)
+                        prompt.end()
             finally:
                 self._prompt = None
                 prompt.write()  # what came when the thread had ended
@@ -124,17 +104,54 @@ class _Prompt:
     session: PromptSession[str]
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]
-    resizes: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _asking: "asyncio.Task[None] | None" = None
+    _hearing: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _live: Live = attrs.field(factory=Live)
     _ticking: bool = False
     _waiting: deque[str] = attrs.field(factory=deque)
     # How wide the terminal was when the prompt was drawn last.
     _columns: int = 0
 
-    async def run(self, put: Callable[[str], object]) -> None:
-        """Put line after line until the person leaves."""
+    # In Trio's thread -----------------------------------------------------------------------------
+
+    async def read(self, put: trio.MemorySendChannel[str]) -> None:
+        """Put line after line until the person leaves, or `end` is called."""
+        token = trio.lowlevel.current_trio_token()
+        ask = self._ask(lambda line: token.run_sync_soon(put.send_nowait, line))
+        self._asking = self.loop.create_task(ask)
+        with put, trio.CancelScope(shield=True):  # it must begin, or `end` would end nothing
+            await trio.to_thread.run_sync(self._serve, self._asking)
+        self._hearing.cancel()
+
+    async def hear(self, resizes: AsyncIterator[int]) -> None:
+        """Draw anew whenever the terminal has another size, for as long as lines are read."""
+        with self._hearing:
+            async for _ in resizes:
+                self.loop.call_soon_threadsafe(self._redraw)
+
+    def end(self) -> None:
+        """Take no more lines."""
+        self.loop.call_soon_threadsafe(self._end)
+
+    def print(self, text: str) -> None:
+        """Write it above the prompt."""
+        self._waiting.append(text)
+        self.loop.call_soon_threadsafe(self.write)
+
+    def show_live(self, live: Live) -> None:
+        """Draw it between the lines and the prompt."""
+        self.loop.call_soon_threadsafe(self._move, live)
+
+    # In the prompt's ------------------------------------------------------------------------------
+
+    def _serve(self, asking: "asyncio.Task[None]") -> None:
+        with suppress(asyncio.CancelledError):
+            self.loop.run_until_complete(asking)
+        self.write()
+
+    async def _ask(self, put: Callable[[str], object]) -> None:
         app = self.session.app
-        app.terminal_size_polling_interval = None  # `hear_resizes` does it
+        app.terminal_size_polling_interval = None  # `hear` does it
         app.before_render += self._fit
         # It would ask the terminal where the prompt stands, and lines come before the answer: what is drawn
         # would then be too high, and push those lines out of sight.
@@ -148,23 +165,13 @@ class _Prompt:
             except EOFError:
                 return
 
-    def print(self, text: str) -> None:
-        """Write it above the prompt.  From any thread."""
-        self._waiting.append(text)
-        self.loop.call_soon_threadsafe(self.write)
-
-    def show_live(self, live: Live) -> None:
-        """Draw it between the lines and the prompt.  From any thread."""
-        self.loop.call_soon_threadsafe(self._move, live)
-
-    async def hear_resizes(self) -> None:
-        """Draw anew whenever the terminal has another size.  In Trio's thread, which has the signals."""
-        with self.resizes, trio.open_signal_receiver(signal.SIGWINCH) as signals:
-            async for _ in signals:
-                self.loop.call_soon_threadsafe(self._redraw)
+    def _end(self) -> None:
+        self.session.app.erase_when_done = True  # nobody will type at this prompt
+        if self._asking is not None:
+            self._asking.cancel()
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write what waits.  In Trio's thread only when the prompt's has ended."""
         text = ""
         while self._waiting:
             text += self._waiting.popleft()
@@ -220,14 +227,3 @@ class _Prompt:
         # A line that was entered stands there for good, and nothing is under way in it.
         lines = [] if app.is_done else draw(self._live, self.now(), size.columns, size.rows)
         return [*(("ansicyan", f"{line}\n") for line in lines), ("bold", PROMPT)]
-
-
-def rows_wrapped(ends: Sequence[int], columns: int) -> int:
-    """How many rows more the rows that end in these columns take on a terminal that has become so narrow.
-
-    Terminals wrap what stands there already; one that does not is rare.
-
-    >>> rows_wrapped([9, 4, 10], 5)
-    3
-    """
-    return sum(end // columns for end in ends)

@@ -5,11 +5,14 @@ from typing import Final
 
 import trio
 from rich import live as rich_live
+from rich.cells import cell_len
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.text import Text
 
 from engine.repl.lines import INDENT, Line, Tone
-from engine.repl.live import FRAME_SECONDS, Live, draw
+from engine.repl.live import FRAME_SECONDS, Live, draw, rows_wrapped
 
 _STYLES: Final = {
     Tone.BOT: "bold cyan",
@@ -67,4 +70,15 @@ class RichScreen:
 
     def _drawing(self, now: Callable[[], float]) -> Callable[[], Text]:
         console = self._painter.console
-        return lambda: Text("\n".join(draw(self._live, now(), *console.size)), style="cyan")
+        columns, lines = 0, list[str]()
+
+        def drawn() -> Text:
+            nonlocal columns, lines
+            if console.width < columns:
+                # rich goes up as many rows as it has drawn; these are what the terminal has made more.
+                more = rows_wrapped([cell_len(line) - 1 for line in lines], console.width)
+                console.control(Control(*[(ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)] * more))
+            columns, lines = console.width, draw(self._live, now(), *console.size)
+            return Text("\n".join(lines), style="cyan")
+
+        return drawn

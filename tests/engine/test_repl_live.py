@@ -20,7 +20,7 @@ from engine import (
     WaveFinished,
     WaveStarted,
 )
-from engine.repl.live import Bar, Live, draw
+from engine.repl.live import Bar, Live, draw, rows_wrapped
 
 _WHO = {"user_id": "15550100000", "operation_id": "o1"}
 _STARTED = SessionStarted(
@@ -134,6 +134,12 @@ def test_a_wave_of_many_calls_leaves_room_for_the_prompt() -> None:
 def test_the_name_of_a_call_cannot_steer_the_terminal() -> None:
     """Whoever gave it."""
     assert draw(Live(runs=True, bars=(Bar("a\x1b[2J\nb", 0.0),)), 0.0, 80, 24) == ["       ⠋ a[2J b  0.0 s"]
+
+
+def test_what_a_narrower_terminal_makes_of_a_row_is_known() -> None:
+    """So that all of it can be taken away: the column of a row's last character counts."""
+    assert rows_wrapped([0, 4, 5, 9, 10], 5) == 0 + 0 + 1 + 1 + 2
+    assert rows_wrapped([], 5) == 0
 
 
 @given(

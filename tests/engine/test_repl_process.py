@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,33 @@ slow = sleeping_tool("slow", 1000.0, timeout=2000.0)
 sys.exit(run_repl(scripted_assistant(Plan(Call("slow", slow)), tools=[slow])))
 """
 
+_SCRIPTED_REPL = """
+import sys
+from pathlib import Path
+from engine import Call, Plan
+from engine.repl import read_script, run_repl
+from engine.testing import scripted_assistant, sleeping_tool
+slow = sleeping_tool("slow", float(sys.argv[2]), timeout=1000.0)
+assistant = scripted_assistant(Plan(Call("slow", slow)), tools=[slow])
+sys.exit(run_repl(assistant, script=read_script(Path(sys.argv[1]))))
+"""
+_TALKATIVE_REPL = """
+import sys
+from pathlib import Path
+from engine import Call, Plan, tool
+from engine.repl import run_repl
+from engine.testing import scripted_assistant, sleeping_tool
+
+@tool(timeout=1000)
+def tell() -> None:
+    Path(sys.argv[1]).write_text("wave 2")
+
+look = sleeping_tool("look", 0.0)
+many = [Call(f"{number}-" + "x" * 2000, look) for number in range(100)]
+plan = Plan(*many, Call("tell", tell, after=[many[0].id]))
+sys.exit(run_repl(scripted_assistant(plan, tools=[look, tell])))
+"""
+
 # A real terminal -----------------------------------------------------------------------------------
 
 
@@ -50,6 +78,10 @@ class Screen:
 
     def type(self, keys: bytes) -> None:
         os.write(self.keys, keys)
+
+    def resize(self, *, columns: int) -> None:
+        termios.tcsetwinsize(self.keys, (24, columns))
+        self.process.send_signal(signal.SIGWINCH)  # the kernel's, had it a session's terminal
 
     def wait_for(self, text: str) -> None:
         """Read on until the text has appeared once more than before this call returned last."""
@@ -168,19 +200,63 @@ def test_a_call_has_a_bar_while_it_runs() -> None:
         screen.wait_for(_PROMPT)
 
 
+def test_a_terminal_that_takes_nothing_does_not_hold_up_the_engine(tmp_path) -> None:
+    """Far more is shown than fits between it and us, and nobody reads; the next wave runs all the same."""
+    os.mkfifo(tmp_path / "told")
+    with _on_a_terminal("-c", _TALKATIVE_REPL, str(tmp_path / "told")) as screen:
+        screen.wait_for(_PROMPT)
+        screen.type(b"Passover\r")
+        told = os.open(tmp_path / "told", os.O_RDONLY | os.O_NONBLOCK)
+        assert select.select([told], [], [], _HANG_SECONDS)[0]
+        assert os.read(told, 100) == b"wave 2"
+        os.close(told)
+        screen.wait_for("bot> done: Passover")
+
+
+def test_what_a_narrower_terminal_has_wrapped_is_taken_away() -> None:
+    """From the row on in which it now begins."""
+    with _on_a_terminal("-m", "engine") as screen:
+        screen.resize(columns=60)
+        screen.wait_for(_PROMPT)
+        screen.type(b"a line of forty characters, to be wrapped")
+        screen.wait_for("wrapped")
+        screen.resize(columns=20)
+        screen.wait_for("\x1b[2A")  # of 46 columns, the terminal has made three rows
+        screen.wait_for("a line")
+
+
+def test_a_resize_is_heard_while_nothing_else_happens() -> None:
+    """The prompt of five columns is drawn anew from the row above."""
+    with _on_a_terminal("-m", "engine") as screen:
+        screen.wait_for(_PROMPT)
+        screen.resize(columns=4)
+        screen.wait_for("\x1b[A")
+
+
 # Scripts -------------------------------------------------------------------------------------------
 
 
 def test_a_script_is_played_on_a_terminal_with_its_bars_and_ends(tmp_path) -> None:
     """Nobody types; the last answer is waited for."""
     script = tmp_path / "demo.txt"
-    script.write_text("0 Check Hanukkah\n+1.2 Actually Passover\n")
-    with _on_a_terminal("-m", "engine", "--script", str(script)) as screen:
+    script.write_text("0 Check Hanukkah\n+0.1 Actually Passover\n")
+    with _on_a_terminal("-c", _SCRIPTED_REPL, str(script), "0.5") as screen:
         screen.wait_for("you> Check Hanukkah")
-        screen.wait_for("of 11 s")
-        screen.wait_for("you> Actually Passover")
-        screen.wait_for("bot> Passover")
+        screen.wait_for("of 1000 s")
+        screen.wait_for("bot> done: Actually Passover")
         assert screen.wait_for_exit() == 0
+
+
+def test_what_a_narrower_terminal_has_wrapped_is_taken_away_from_under_a_script(tmp_path) -> None:
+    """As at a prompt."""
+    script = tmp_path / "demo.txt"
+    script.write_text("0 Check Hanukkah\n")
+    with _on_a_terminal("-c", _SCRIPTED_REPL, str(script), "900") as screen:
+        screen.resize(columns=60)
+        screen.wait_for("of 1000 s")
+        screen.resize(columns=20)
+        screen.wait_for("\x1b[2K\x1b[1A" * 2)  # of a bar of 54 columns, the terminal has made three rows
+        screen.wait_for("slow")
 
 
 def test_ctrl_c_ends_a_script(tmp_path) -> None:
