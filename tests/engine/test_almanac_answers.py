@@ -236,7 +236,7 @@ async def test_a_place_alone_asks_for_the_same_holiday_there(waves_max, autojump
 
 
 async def test_what_was_asked_last_counts_more_than_what_an_older_request_found(autojump_clock):
-    """Hanukkah in London was interrupted, then Passover in Rome answered: "and next year?" is of the latter."""
+    """Hanukkah in London was interrupted, Passover in Rome answered: "and next year?" is of the latter."""
     before = await superseded_by_next("Check Hanukkah in London", waves_max=1)
     history = ["Check Hanukkah in London", "Passover in Rome"]
     answer = await ask("and next year?", history=history, superseded=[before])
