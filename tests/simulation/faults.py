@@ -488,9 +488,6 @@ FOUND: Final[Mapping[str, Fault]] = {
             "(message,)",
         ),
     ),
-    "what is said in a drain of what waits is ignored": _fault(
-        3, ("sessions.py", "        if other_id in self._left:", "        if False:")
-    ),
 }
 
 FAULTS: Final[Mapping[str, Fault]] = {**NAMED, **OTHERS, **ON_WHATSAPP, **FOUND}
