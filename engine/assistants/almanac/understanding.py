@@ -12,6 +12,7 @@ from typing import Final
 
 import attrs
 
+from engine.assistants.almanac import vocabulary
 from engine.assistants.almanac.dates import WEEKDAYS, find_days, find_month
 from engine.assistants.almanac.questions import Kind, Question
 from engine.assistants.almanac.reading import place_words
@@ -26,87 +27,6 @@ from engine.assistants.almanac.words import (
     without,
 )
 
-_WORKDAYS: Final = re.compile(
-    r"\b(?:(?:work|working|business) ?days?|weekdays|days? (?:do|must|will) i (?:have to )?work"
-    r"|arbeitstage?|werktage?|werkdagen|jours? ouvr\w+"
-    r"|dias? (?:laborables?|habiles|uteis)|giorni lavorativi|dni robocz\w+|ימי עבודה)\b"
-)
-# The tradition's name in the table of traditions, by how people call it.
-_TRADITIONS: Final = {
-    "buddhist": "buddhist",
-    "chinese": "chinese",
-    "christian": "christian",
-    "hebrew": "jewish",
-    "hindu": "indian",
-    "indian": "indian",
-    "islamic": "islamic",
-    "jewish": "jewish",
-    "moslem": "islamic",
-    "muslim": "islamic",
-    "orthodox": "orthodox",
-}
-_OF_TRADITION: Final = re.compile(
-    rf"\b({'|'.join(_TRADITIONS)}) (?:high |holy |religious )?"
-    r"(?:holidays?|holydays?|days|festivals?|feasts?)\b"
-)
-_LONG_WEEKENDS: Final = re.compile(
-    r"\b(?:long ?week ?ends?|(?:three|3) day week ?ends?|bridge days?|bridging days?|bruckentage?|puentes?)\b"
-)
-_CANDLES: Final = re.compile(
-    r"\b(?:candles?|candle ?light\w*|light(?:ing)? candles?"
-    r"|(?:do|should|must) (?:i|we) light|havdal\w*|shabb?at\w*|shabb?os|shabbes|sabbath"
-    r"|sabbat|motzei|licht bentshen|שבת|הבדלה|נרות)\b"
-)
-_LIGHTS: Final = re.compile(r"\b(?:candles?|light\w*|נרות)\b")
-# Those candles are lit on eight evenings, and not for rest.
-_HANUKKAH: Final = re.compile(r"\b(?:c?han+uk\w*|חנוכה)\b")
-_SUN: Final = re.compile(
-    r"\b(?:sun|sun ?rises?|sun ?sets?|sun (?:goes|go) down|sun (?:comes|come) up|twilight|dawn|dusk"
-    r"|solar noon|golden hour|daylight"
-    r"|midnight sun|polar (?:night|day)|nightfall|first light|last light|gets? dark|dark"
-    r"|length of (?:the )?day|day length|how long is the day|sonnenaufgang|sonnenuntergang"
-    r"|(?:lever|coucher) du soleil|(?:salida|puesta) del? sol|tramonto|שקיעה|זריחה)\b"
-)
-# With a holiday: the question is when that is, and the sunset an addition which every answer has.
-_AND_SUN: Final = re.compile(r"\b(?:that day|and (?:the |its |also )*(?:sun|sunset|sunrise))\b")
-_HOLIDAYS: Final = (
-    r"(?:public|bank|national|federal|legal|statutory|official) holidays?|feiertage?|jours? feries?"
-    r"|(?:dias )?festivos|feriados?|giorni festivi|dni wolne|days? off"
-)
-_PUBLIC: Final = re.compile(rf"\b(?:{_HOLIDAYS})\b")
-_MAYBE_PUBLIC: Final = re.compile(r"\bholidays\b|\b(?:next|upcoming|coming|first|last) holiday\b")
-# "Is 5 May a holiday", "are banks open tomorrow".
-_IS: Final = re.compile(
-    r"^(?:so |and |hey |hi |hello )*(?:is|was|will|are|were|do|does|did|ist|war|am)\b(?! there)"
-)
-_OFF: Final = re.compile(
-    rf"\b(?:{_HOLIDAYS}|holidays?|off|free|open|closed|shut|work|working|work(?:ing)? ?day|feiertag"
-    r"|arbeitstag)\b"
-)
-_WAS: Final = re.compile(r"\b(?:was|were|did|war)\b")
-_COUNT: Final = re.compile(r"\b(\d{1,4}) (?=(?:work|working|business) ?days?\b|arbeitstage?\b|werktage?\b)")
-_BACK: Final = re.compile(r"\b(?:before|ago|earlier|back)\b")
-_UNTIL: Final = re.compile(r"\b(?:until|till|to|before|left|remain\w*|bis)\b")
-_RELATIVE_YEARS: Final = {"this year": 0, "next year": 1, "last year": -1, "year after next": 2}
-# They sound like questions of ours, and are none.
-_NOT_KNOWN: Final = re.compile(r"\b(?:weather|forecast|temperature|rain|raining|snow|news|price|cost|joke)\b")
-# Words of a question that are no part of a holiday's name, besides those that never are.
-_QUESTION_TEXT = """
-bonjour bye ciao danke gracias grazie hallo hola lot merci shalom so
-a again astronomical bank banks bridge business calendar candle candles civil closed come comes coming
-country date days de down du due during each en evening every exactly federal free from full gets goes
-has havdala havdalah having how im in la le left legal length level light lighting list long longest
-many minutes month months morning much name national nautical nightfall noon number of off official open
-people public regional remain remaining rest rise rises schools set sets shabat shabbat shabbos shops
-shut state statutory sunday tell then there time times total upcoming weekend weekends weeks work
-workday workdays working works זמני כניסת צאת יציאת
-"""
-_QUESTION_WORDS: Final = frozenset(_QUESTION_TEXT.split())
-_MONTHS: Final = """
-january february march april may june july august september october november december month
-jan feb mar apr jun jul aug sep oct nov dec
-"""
-_MONTH_WORDS: Final = frozenset(_MONTHS.split())
 # Words of a question that are long enough to be known in spite of a typo.
 _SPELT: Final = (
     *("candles", "daylight", "havdalah", "holidays", "lighting", "shabbat", "sunrise", "sunset"),
@@ -114,8 +34,6 @@ _SPELT: Final = (
 )
 _SPELT_LIKE: Final = re.compile(r"[^\W\d_]{6,}")
 _SPELT_SCORE: Final = 85.0
-# "And the sunset?": of what was asked before.
-_GOES_ON: Final = re.compile(r"^(?:and|what about|how about|also|und|et|y)\b|\b(?:that day|then|there)\b")
 _DAYS_OF_NAMES: Final = frozenset(normalise(name) for name, _, _ in NATIONAL_ALIASES)
 
 
@@ -276,20 +194,20 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
     if not find_exact(said, _DAYS_OF_NAMES):
         # "Easter Monday" is no Monday to come.
         weekdays = not any(set(gram.text.split()) & WEEKDAYS.keys() for gram in find_exact(said, holidays))
-        found = find_days(text, today, past=bool(_WAS.search(plain)), weekdays=weekdays)
+        found = find_days(text, today, past=bool(vocabulary.WAS.search(plain)), weekdays=weekdays)
         days, rest = found.days, found.rest
     words = split(rest)
     joined = " ".join(words)
     years = _years(words, joined, today)
     count = _count(joined)
-    month = find_month(rest, today) if _WORKDAYS.search(joined) or not days else None
+    month = find_month(rest, today) if vocabulary.WORKDAYS.search(joined) or not days else None
     names = [gram for gram in find_exact(words, holidays) if _is_topical(gram.text, month is not None)]
     taken = place_words(without(words, *names))
     named = wanted(names, words)
     topic = named.text if named else _topic(without(words, *taken), month is not None)
     kind = _kind(plain, joined, topic, len(days), count)
-    if not named and (tradition := _OF_TRADITION.search(joined)):
-        kind, topic = Kind.TRADITION, _TRADITIONS[tradition[1]]
+    if not named and (tradition := vocabulary.OF_TRADITION.search(joined)):
+        kind, topic = Kind.TRADITION, vocabulary.TRADITIONS[tradition[1]]
     return _Partial(
         kind=kind,
         topic=topic,
@@ -298,28 +216,28 @@ def _read(text: str, today: datetime.date, holidays: Collection[str]) -> _Partia
         month=month,
         count=count,
         names_place=bool(taken),
-        goes_on=bool(_GOES_ON.search(plain)),
-        until=bool(_UNTIL.search(joined)),
-        lights=bool(_LIGHTS.search(plain)),
+        goes_on=bool(vocabulary.GOES_ON.search(plain)),
+        until=bool(vocabulary.UNTIL.search(joined)),
+        lights=bool(vocabulary.LIGHTS.search(plain)),
     )
 
 
 def _kind(plain: str, rest: str, topic: str, days: int, count: int) -> Kind | None:
     """`plain`: all comparable words; `rest`: those without the days."""
-    is_question = bool(_IS.search(plain))
-    if _NOT_KNOWN.search(rest) and not topic:
+    is_question = bool(vocabulary.IS.search(plain))
+    if vocabulary.NOT_KNOWN.search(rest) and not topic:
         return Kind.HELP
-    if _LONG_WEEKENDS.search(rest):
+    if vocabulary.LONG_WEEKENDS.search(rest):
         return Kind.LONG_WEEKENDS
-    if is_question and _OFF.search(rest) and (days or topic) and not count:
+    if is_question and vocabulary.OFF.search(rest) and (days or topic) and not count:
         return Kind.DAY_OFF
-    if _WORKDAYS.search(rest):
+    if vocabulary.WORKDAYS.search(rest):
         return Kind.ADD_WORKDAYS if count else Kind.WORKDAYS
-    if _CANDLES.search(rest) and not _HANUKKAH.search(rest):
+    if vocabulary.CANDLES.search(rest) and not vocabulary.HANUKKAH.search(rest):
         return Kind.CANDLES
-    if _SUN.search(rest) and not (topic and _AND_SUN.search(rest)):
+    if vocabulary.SUN.search(rest) and not (topic and vocabulary.AND_SUN.search(rest)):
         return Kind.SUN
-    if _PUBLIC.search(rest) or (_MAYBE_PUBLIC.search(rest) and not topic):
+    if vocabulary.PUBLIC.search(rest) or (vocabulary.MAYBE_PUBLIC.search(rest) and not topic):
         return Kind.DAY_OFF if days == 1 else Kind.PUBLIC
     return Kind.HOLIDAY if topic else None
 
@@ -327,30 +245,39 @@ def _kind(plain: str, rest: str, topic: str, days: int, count: int) -> Kind | No
 def _years(words: Sequence[str], joined: str, today: datetime.date) -> tuple[int, ...]:
     named = read_years(words)
     return (
-        named or tuple(today.year + years for said, years in _RELATIVE_YEARS.items() if said in joined)[-1:]
+        named
+        or tuple(today.year + years for said, years in vocabulary.RELATIVE_YEARS.items() if said in joined)[
+            -1:
+        ]
     )
 
 
 def _count(joined: str) -> int:
-    found = _COUNT.search(joined)
+    found = vocabulary.COUNT.search(joined)
     if found is None:
         return 0
-    return -int(found[1]) if _BACK.search(joined) else int(found[1])
+    return -int(found[1]) if vocabulary.BACK.search(joined) else int(found[1])
 
 
 def _topic(words: Sequence[str], has_month: bool) -> str:
     """What may name a holiday: the words from the first to the last that are not the question's own."""
     joined = " ".join(words)
-    for pattern in (_WORKDAYS, _LONG_WEEKENDS, _SUN, _PUBLIC, _AND_SUN):
+    for pattern in (
+        vocabulary.WORKDAYS,
+        vocabulary.LONG_WEEKENDS,
+        vocabulary.SUN,
+        vocabulary.PUBLIC,
+        vocabulary.AND_SUN,
+    ):
         joined = pattern.sub(" ", joined)
-    if not _HANUKKAH.search(joined):
-        joined = _CANDLES.sub(" ", joined)
+    if not vocabulary.HANUKKAH.search(joined):
+        joined = vocabulary.CANDLES.sub(" ", joined)
     left = joined.split()
     marks = [index for index, word in enumerate(left) if _is_topical(word, has_month)]
     return " ".join(left[marks[0] : marks[-1] + 1]) if marks else ""
 
 
 def _is_topical(word: str, has_month: bool) -> bool:
-    if has_month and normalise(word) in _MONTH_WORDS:
+    if has_month and normalise(word) in vocabulary.MONTH_WORDS:
         return False
-    return not (word in FILLERS or word in _QUESTION_WORDS or word.isdigit())
+    return not (word in FILLERS or word in vocabulary.QUESTION_WORDS or word.isdigit())
